@@ -1,0 +1,58 @@
+# Everything starts here: `make run`, `make test`. Needs Python 3.11 or later and make.
+# PORT=8020 RUN_DIR=.run2 make run     a second copy beside the first
+# make test ARGS="tests/local -x"      what pytest is told besides
+# make manage ARGS="shell"             manage.py, with the database of `make run`
+
+PYTHON ?= python3
+ARGS ?=
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet install -c requirements/constraints.txt
+
+.DEFAULT_GOAL := help
+.PHONY: help run test lint manage bench clean
+
+help:
+	@sed -n 's/^# \{0,1\}//p;/^$$/q' Makefile
+
+run: $(VENV)/.local
+	@$(BIN)/python -m fluxer.local run
+
+manage: $(VENV)/.local
+	@$(BIN)/python -m fluxer.local manage $(ARGS)
+
+test: $(VENV)/.dev
+	@$(BIN)/python -m pytest -n 2 --dist loadfile $(ARGS)
+
+lint: $(VENV)/.dev
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+
+bench: $(VENV)/.dev
+	@$(BIN)/python -m tests.bench $(ARGS)
+
+# Also takes the data of `make run` away; the built LiveKit stays in the user's cache.
+clean:
+	@if [ -e .run/lock ] && ! $(PYTHON) -c 'import fcntl; fcntl.flock(open(".run/lock"), fcntl.LOCK_EX | fcntl.LOCK_NB)' 2>/dev/null; \
+	then echo "make run is running here: stop it first." >&2; exit 1; fi
+	@rm -rf $(VENV) .run .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# A stamp older than a list of packages is a virtual environment that is out of date.
+$(VENV)/.local: $(VENV)/.python requirements/base.txt requirements/prod.txt requirements/local.txt requirements/constraints.txt
+	@echo "Installing the packages of the service into $(VENV) (about a minute, once)." >&2
+	@$(PIP) -r requirements/local.txt
+	@touch $@
+
+$(VENV)/.dev: $(VENV)/.local requirements/dev.txt
+	@echo "Installing the packages for tests and lint into $(VENV) (about a minute, once)." >&2
+	@$(PIP) -r requirements/dev.txt
+	@touch $@
+
+$(VENV)/.python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || \
+	{ echo "Python 3.11 or later is needed: install it, or name it with PYTHON=/path/to/python3." >&2; exit 1; }
+	@$(PYTHON) -m venv $(VENV) || \
+	{ echo "Python has no venv module here: install it (Debian, Ubuntu: apt-get install python3-venv)." >&2; exit 1; }
+	@touch $@

@@ -1,0 +1,9 @@
+from django.apps import AppConfig
+
+
+class VoiceConfig(AppConfig):
+    name = "voice"
+    verbose_name = "Voice"
+
+    def ready(self) -> None:
+        from voice import hooks  # noqa: F401
