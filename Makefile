@@ -9,6 +9,9 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet install -c requirements/constraints.txt
 
+# The types of models come from Django's settings, which want an address; nothing is connected.
+UNCONNECTED := DJANGO_SECRET_KEY=types DATABASE_URL=postgres://127.0.0.1/types REDIS_URL=redis://127.0.0.1/0
+
 .DEFAULT_GOAL := help
 .PHONY: help run test lint manage bench clean
 
@@ -27,7 +30,7 @@ test: $(VENV)/.dev
 lint: $(VENV)/.dev
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
-	@$(BIN)/mypy
+	@$(UNCONNECTED) $(BIN)/mypy
 
 bench: $(VENV)/.dev
 	@$(BIN)/python -m tests.bench $(ARGS)
@@ -42,17 +45,17 @@ clean:
 # A stamp older than a list of packages is a virtual environment that is out of date.
 $(VENV)/.local: $(VENV)/.python requirements/base.txt requirements/prod.txt requirements/local.txt requirements/constraints.txt
 	@echo "Installing the packages of the service into $(VENV) (about a minute, once)." >&2
-	@$(PIP) -r requirements/local.txt
+	@umask 022 && $(PIP) -r requirements/local.txt
 	@touch $@
 
 $(VENV)/.dev: $(VENV)/.local requirements/dev.txt
 	@echo "Installing the packages for tests and lint into $(VENV) (about a minute, once)." >&2
-	@$(PIP) -r requirements/dev.txt
+	@umask 022 && $(PIP) -r requirements/dev.txt
 	@touch $@
 
 $(VENV)/.python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || \
 	{ echo "Python 3.11 or later is needed: install it, or name it with PYTHON=/path/to/python3." >&2; exit 1; }
-	@$(PYTHON) -m venv $(VENV) || \
+	@umask 022 && $(PYTHON) -m venv $(VENV) || \
 	{ echo "Python has no venv module here: install it (Debian, Ubuntu: apt-get install python3-venv)." >&2; exit 1; }
 	@touch $@
