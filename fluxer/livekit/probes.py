@@ -1,0 +1,63 @@
+"""Is a server there? `GET /`, once, without credentials."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from fluxer.livekit import loop
+from fluxer.livekit.calls import TRANSPORT_ERRORS, observe
+from fluxer.livekit.errors import LiveKitUnavailable, unavailable
+
+METHOD = "GET /"
+
+
+@dataclass(frozen=True, slots=True)
+class ProbeResult:
+    """Any answer below 500 is a sign of life (406 too: its node is stale, and it serves)."""
+
+    ok: bool
+    milliseconds: float
+    error: str | None = None
+
+
+def probe(api_url: str, *, timeout: float) -> ProbeResult:
+    """Whether the server answers. Never raises."""
+    return probe_all([api_url], timeout=timeout)[api_url]
+
+
+def probe_all(api_urls: Iterable[str], *, timeout: float) -> dict[str, ProbeResult]:
+    """Whether each of the servers answers, all asked at once: it takes as long as the slowest."""
+    urls = list(dict.fromkeys(api_urls))
+    if not urls:
+        return {}
+    try:
+        return loop.run(_all(urls, timeout), within=timeout)
+    except TimeoutError:
+        stuck = ProbeResult(False, timeout * 1000, "the probe was never made")
+        return dict.fromkeys(urls, stuck)
+
+
+async def _all(urls: list[str], timeout: float) -> dict[str, ProbeResult]:
+    results = await asyncio.gather(*(_one(url, timeout) for url in urls))
+    return dict(zip(urls, results, strict=True))
+
+
+async def _one(url: str, timeout: float) -> ProbeResult:
+    began = time.monotonic()
+    failure: LiveKitUnavailable | None = None
+    try:
+        async with (
+            asyncio.timeout(timeout),
+            loop.session().get(f"{url.rstrip('/')}/", allow_redirects=False) as response,
+        ):
+            await response.content.read(1024)
+            if response.status >= 500:
+                failure = LiveKitUnavailable(f"LiveKit answered {METHOD} with {response.status}")
+    except TRANSPORT_ERRORS as error:
+        failure = unavailable(error, method=METHOD, timeout=timeout)
+    seconds = time.monotonic() - began
+    observe(METHOD, failure, seconds)
+    return ProbeResult(failure is None, seconds * 1000, str(failure) if failure else None)
