@@ -1,0 +1,29 @@
+"""Fake LiveKit servers and real clients for tests; each is ended when its test ends."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+
+import pytest
+
+from tests.livekit.fake import FakeLiveKit
+
+
+@pytest.fixture
+def fake_livekit() -> Iterator[Callable[..., FakeLiveKit]]:
+    """Makes fake servers, as many as a test asks for."""
+    with ExitStack() as stack:
+
+        def make(**settings: str) -> FakeLiveKit:
+            fake = FakeLiveKit(**settings)
+            stack.callback(fake.close)
+            return fake
+
+        yield make
+
+
+@pytest.fixture
+def livekit(fake_livekit: Callable[..., FakeLiveKit]) -> FakeLiveKit:
+    """One fake server."""
+    return fake_livekit()
