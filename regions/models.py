@@ -48,7 +48,13 @@ class Region(Restricted):
             models.CheckConstraint(condition=Q(id__regex=SLUG), name="region_id_form"),
             models.CheckConstraint(
                 condition=Q(latitude=None, longitude=None)
-                | Q(latitude__range=(-90, 90), longitude__range=(-180, 180)),
+                | Q(
+                    # Said outright: a check that comes out as NULL counts as passed.
+                    latitude__isnull=False,
+                    longitude__isnull=False,
+                    latitude__range=(-90, 90),
+                    longitude__range=(-180, 180),
+                ),
                 name="region_coordinates_in_pairs",
             ),
         ]
