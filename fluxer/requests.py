@@ -1,0 +1,199 @@
+"""What every request passes: an id, a line in the log, bounds on its body, errors as JSON."""
+
+import logging
+import re
+import sys
+import time
+import uuid
+from collections.abc import Callable
+from contextvars import ContextVar
+from typing import Any
+
+from django.core.exceptions import RequestDataTooBig, SuspiciousOperation
+from django.http import HttpRequest, JsonResponse
+from django.http.response import HttpResponseBase
+from django.utils.encoding import escape_uri_path
+from django.views import defaults
+from rest_framework import exceptions as drf
+from rest_framework.negotiation import DefaultContentNegotiation
+from rest_framework.parsers import BaseParser
+from rest_framework.utils import json
+
+from fluxer import errors
+from fluxer.errors import FluxerError
+
+BODY_LIMIT = 64 * 1024  # bytes; a view may have a `body_limit` of its own
+
+_access = logging.getLogger("fluxer.access")
+_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}", re.ASCII)
+_request_id: ContextVar[str] = ContextVar("request_id", default="-")
+
+# What a bare error status means when whoever answered it did not say so in the envelope.
+_BY_STATUS: dict[int, type[FluxerError]] = {
+    401: errors.Unauthorized,
+    403: errors.MissingPermissions,
+    404: errors.NotFound,
+    405: errors.MethodNotAllowed,
+    409: errors.Conflict,
+    413: errors.PayloadTooLarge,
+    415: errors.UnsupportedMediaType,
+    503: errors.ServiceUnavailable,
+}
+
+
+class RequestIdFilter(logging.Filter):
+    """Gives every log record the id of the request that it belongs to."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        record.request_id = _request_id.get()
+        return True
+
+
+class RequestMiddleware:
+    """The outermost layer: nothing leaves without an id, and no error leaves as HTML."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        began = time.perf_counter()
+        asked = request.headers.get("X-Request-ID", "")
+        request_id = asked if _REQUEST_ID.fullmatch(asked) else uuid.uuid4().hex
+        token = _request_id.set(request_id)
+        try:
+            response = _in_envelope(request, self.get_response(request))
+            response["X-Request-ID"] = request_id
+            _log(request, response, milliseconds=(time.perf_counter() - began) * 1000)
+        finally:
+            _request_id.reset(token)
+        return response
+
+    def process_view(
+        self, request: HttpRequest, view: Callable[..., Any], args: Any, kwargs: Any
+    ) -> HttpResponseBase | None:
+        """Refuse a body that says it is too large, whether or not the view would read it."""
+        api_view = getattr(view, "cls", None)
+        if api_view is None:
+            return None
+        length = request.META.get("CONTENT_LENGTH") or "0"
+        limit = getattr(api_view, "body_limit", BODY_LIMIT)
+        if length.isdecimal() and int(length[:20]) > limit:
+            return envelope(errors.PayloadTooLarge())
+        return None
+
+
+class BoundedJSONParser(BaseParser):
+    """JSON of at most the view's `body_limit` bytes, in UTF-8, without NaN and infinities."""
+
+    media_type = "application/json"
+
+    def parse(self, stream: Any, media_type: str | None = None, parser_context: Any = None) -> Any:
+        view = (parser_context or {}).get("view")
+        body = read_body(stream, limit=getattr(view, "body_limit", BODY_LIMIT))
+        try:
+            return json.loads(body.decode())
+        # Nesting without end; and what is no UTF-8 or no JSON is a ValueError.
+        except (ValueError, RecursionError):
+            raise drf.ParseError from None
+
+
+class AlwaysJSON(DefaultContentNegotiation):
+    """Only JSON is served, whatever `Accept` says; so nobody is refused for asking otherwise."""
+
+    def select_renderer(self, request: Any, renderers: Any, format_suffix: Any = None) -> Any:
+        return renderers[0], renderers[0].media_type
+
+
+def read_body(stream: Any, *, limit: int) -> bytes:
+    """The whole body. PayloadTooLarge when it is longer; at most one byte too many is read."""
+    try:
+        body: bytes = stream.read(limit + 1)
+    except OSError:
+        # The client went away in the middle; nobody will read the answer.
+        raise drf.ParseError from None
+    if len(body) > limit:
+        raise errors.PayloadTooLarge
+    return body
+
+
+def envelope(error: FluxerError) -> JsonResponse:
+    """The error as Django's answer, for where DRF is not."""
+    return JsonResponse(error.body(), status=error.status, headers=error.headers())
+
+
+def bad_request(request: HttpRequest, exception: Exception) -> HttpResponseBase:
+    """handler400: what Django found suspicious, an unknown Host above all."""
+    if _is_staff_page(request):
+        return defaults.bad_request(request, exception)
+    if isinstance(exception, RequestDataTooBig):
+        return envelope(errors.PayloadTooLarge())
+    return envelope(_refused(exception))
+
+
+def permission_denied(request: HttpRequest, exception: Exception) -> HttpResponseBase:
+    """handler403."""
+    if _is_staff_page(request):
+        return defaults.permission_denied(request, exception)
+    return envelope(errors.MissingPermissions())
+
+
+def page_not_found(request: HttpRequest, exception: Exception) -> HttpResponseBase:
+    """handler404."""
+    if _is_staff_page(request):
+        return defaults.page_not_found(request, exception)
+    return envelope(errors.NotFound())
+
+
+def server_error(request: HttpRequest) -> HttpResponseBase:
+    """handler500: Django calls it while the exception is being handled."""
+    error = sys.exception()
+    if _is_staff_page(request):
+        return defaults.server_error(request)
+    return envelope(
+        errors.from_exception(error) if isinstance(error, Exception) else errors.InternalError()
+    )
+
+
+def _refused(exception: Exception | None = None) -> FluxerError:
+    known = isinstance(exception, SuspiciousOperation)
+    code = type(exception).__name__ if known else "BadRequest"
+    code = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", code).upper()
+    return errors.InvalidFormBody.at("", code, "The request cannot be served as it was sent")
+
+
+def _is_staff_page(request: HttpRequest) -> bool:
+    return request.path_info.startswith("/admin/")
+
+
+def _in_envelope(request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
+    """The answer as it is, or an error that nobody put into the envelope, put there."""
+    is_json = response.get("Content-Type", "").startswith("application/json")
+    if response.status_code < 400 or is_json or _is_staff_page(request):
+        return response
+    kind = _BY_STATUS.get(response.status_code)
+    if kind is not None:
+        error = kind()
+    else:
+        error = _refused() if response.status_code < 500 else errors.InternalError()
+    answer = envelope(error)
+    for name, value in response.items():
+        if name.lower() not in ("content-type", "content-length"):
+            answer.headers.setdefault(name, value)
+    answer.cookies = response.cookies
+    response.close()
+    return answer
+
+
+def _log(request: HttpRequest, response: HttpResponseBase, *, milliseconds: float) -> None:
+    """One line: never the query, the body or a header, for they carry what is private."""
+    # Staff's user is lazy: looking at it would ask the session.
+    caller = vars(request).get("user")
+    who = getattr(caller, "pk", None) if type(caller).__module__.startswith("fluxer.") else None
+    _access.info(
+        "%s %s %s %.0f ms%s",
+        request.method,
+        escape_uri_path(request.path)[:300],
+        response.status_code,
+        milliseconds,
+        f" user={who}" if who is not None else "",
+    )
