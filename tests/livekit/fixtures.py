@@ -8,6 +8,7 @@ from contextlib import ExitStack
 import pytest
 
 from tests.livekit.fake import FakeLiveKit
+from tests.livekit.rtc import RtcClient
 
 
 @pytest.fixture
@@ -27,3 +28,16 @@ def fake_livekit() -> Iterator[Callable[..., FakeLiveKit]]:
 def livekit(fake_livekit: Callable[..., FakeLiveKit]) -> FakeLiveKit:
     """One fake server."""
     return fake_livekit()
+
+
+@pytest.fixture
+def rtc() -> Iterator[Callable[..., RtcClient]]:
+    """Makes real clients, each a process: `rtc(url, token, name="alice")`."""
+    with ExitStack() as stack:
+
+        def make(url: str, token: str, *, name: str = "client") -> RtcClient:
+            client = RtcClient(url, token, name=name)
+            stack.callback(client.close)
+            return client
+
+        yield make
