@@ -10,7 +10,8 @@ from urllib.parse import urlsplit
 
 from cryptography.fernet import Fernet
 from django.conf import settings
-from django.core.checks import CheckMessage, Error, Tags, Warning, register
+from django.core import checks
+from django.core.checks import CheckMessage, Error, Tags, register
 from django.core.exceptions import ImproperlyConfigured
 
 from fluxer.authentication import SHORTEST_KEY, SHORTEST_SERVICE_TOKEN
@@ -28,7 +29,7 @@ def configuration(app_configs: Any = None, **kwargs: Any) -> list[CheckMessage]:
 def production(app_configs: Any = None, **kwargs: Any) -> list[CheckMessage]:
     """What works, and should not be done where strangers call."""
     return [
-        Warning(sentence, hint=hint, id=f"fluxer.W{number:03}")
+        checks.Warning(sentence, hint=hint, id=f"fluxer.W{number:03}")
         for number, lacking, sentence, hint in (
             (
                 1,

@@ -64,8 +64,13 @@ MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "corsheaders.middleware.CorsMiddleware",
+    # For /admin/ only. They are lazy: an API view never looks at the session or at its user.
+    "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
-    "fluxer.requests.StaffOnly",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
 ]
 ROOT_URLCONF = "fluxer.urls"
 WSGI_APPLICATION = "fluxer.wsgi.application"
@@ -89,8 +94,7 @@ LANGUAGE_CODE = "en"
 TIME_ZONE = "UTC"
 USE_TZ = True
 STATIC_URL = "/static/"
-STATIC_ROOT = BASE_DIR / "static-root"
-WHITENOISE_USE_FINDERS = True
+WHITENOISE_USE_FINDERS = True  # straight out of the packages: there is nothing to collect
 WHITENOISE_AUTOREFRESH = False
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": f"django.contrib.auth.password_validation.{name}"}
@@ -233,6 +237,9 @@ REST_FRAMEWORK: dict[str, Any] = {
     "DEFAULT_PERMISSION_CLASSES": ["fluxer.authentication.IsCaller"],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
     "DEFAULT_PARSER_CLASSES": ["fluxer.requests.BoundedJSONParser"],
+    "DEFAULT_CONTENT_NEGOTIATION_CLASS": "fluxer.requests.AlwaysJSON",
+    "DEFAULT_THROTTLE_CLASSES": ["fluxer.throttling.WindowThrottle"],
+    "DEFAULT_METADATA_CLASS": None,
     "DEFAULT_SCHEMA_CLASS": "fluxer.schema.FluxerSchema",
     "EXCEPTION_HANDLER": "fluxer.errors.exception_handler",
     "UNAUTHENTICATED_USER": None,
@@ -249,6 +256,9 @@ SPECTACULAR_SETTINGS = {
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
     "REDOC_DIST": "SIDECAR",
     "COMPONENT_SPLIT_REQUEST": True,
+    "PATH_CONVERTER_OVERRIDES": {
+        "snowflake": {"type": "string", "pattern": "^(0|[1-9][0-9]{0,18})$"},
+    },
     "ENUM_GENERATE_CHOICE_DESCRIPTION": False,
 }
 
@@ -271,7 +281,9 @@ LOGGING = {
     },
     "root": {"handlers": ["stderr"], "level": LOG_LEVEL},
     "loggers": {
-        "django.request": {"level": "ERROR"},
+        # What these say, the access log and fluxer.errors have said already.
+        "django.request": {"level": "CRITICAL"},
+        "django.security.DisallowedHost": {"level": "CRITICAL"},
         "celery.app.trace": {"level": "WARNING"},
         "celery.worker.strategy": {"level": "WARNING"},
     },

@@ -1,4 +1,4 @@
-"""How often one user may ask: fixed windows of ten seconds in Redis; without Redis, as they like."""
+"""How often one user may ask: fixed windows of ten seconds, counted in Redis."""
 
 import logging
 import time

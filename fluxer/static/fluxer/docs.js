@@ -1,0 +1,8 @@
+const place = document.getElementById("swagger");
+
+SwaggerUIBundle({
+  url: place.dataset.schema,
+  domNode: place,
+  deepLinking: true,
+  persistAuthorization: false,
+});

@@ -1,0 +1,30 @@
+"""Where everything is."""
+
+from importlib.util import find_spec
+
+from django.contrib import admin
+from django.urls import include, path, register_converter
+
+from fluxer import health, pages, schema
+from fluxer.snowflakes import SnowflakeConverter
+
+register_converter(SnowflakeConverter, "snowflake")
+
+urlpatterns = [
+    path("", pages.index, name="index"),
+    path("docs", pages.docs, name="docs"),
+    path("schema", schema.schema, name="schema"),
+    path("healthz", health.healthz, name="healthz"),
+    path("readyz", health.readyz, name="readyz"),
+    path("admin/", admin.site.urls),
+    *(
+        path("", include(module))
+        for module in ("fluxer.directory.urls", "regions.urls", "voice.urls")
+        if find_spec(module)
+    ),
+]
+
+handler400 = "fluxer.requests.bad_request"
+handler403 = "fluxer.requests.permission_denied"
+handler404 = "fluxer.requests.page_not_found"
+handler500 = "fluxer.requests.server_error"
