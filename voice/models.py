@@ -152,6 +152,7 @@ class DueRoom(models.Model):
     room = models.CharField(max_length=256)
     due_at = models.DateTimeField()
     mark = models.UUIDField(default=uuid.uuid4)
+    leased_until = models.DateTimeField(null=True, help_text="A worker is at it.")
     attempts = models.PositiveIntegerField(default=0)
     since = models.DateTimeField(auto_now_add=True)
 

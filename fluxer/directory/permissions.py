@@ -55,10 +55,11 @@ def channel_permissions(
     """`base` after a channel's overwrites: @everyone, the roles united, the member; in each step
     deny, then allow.
 
-    An overwrite is `{id, type, allow, deny}` with decimal strings, as the channel keeps it. ALL
-    is the owner's or an administrator's, and skips them.
+    An overwrite is `{id, type, allow, deny}` with decimal strings, as the channel keeps it. Only
+    for members: a stranger's NONE is no mask to build on. ALL is the owner's or an
+    administrator's, and skips them.
     """
-    if base in (ALL, NONE):
+    if base == ALL:
         return base
     roles = set(role_ids)
     everyone = united = member = (NONE, NONE)

@@ -100,9 +100,11 @@ class Standing:
         """The user's permissions in the channel. In calls: what calls need, for recipients."""
         if self.guild_id is None:
             return permissions.EVERYONE_DEFAULT if self.is_recipient else permissions.NONE
+        if not self.is_member:
+            return permissions.NONE
         return permissions.channel_permissions(
             base=permissions.base_permissions(
-                is_owner=self.is_owner, is_member=self.is_member, role_masks=[self.role_mask]
+                is_owner=self.is_owner, is_member=True, role_masks=[self.role_mask]
             ),
             guild_id=self.guild_id,
             user_id=self.user_id,

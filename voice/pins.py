@@ -1,0 +1,119 @@
+"""Which server a room lives on. The only module that writes RoomPin.
+
+All of it under the channel's lock: a pin goes only when a count, made in a statement of its own
+after the lock, finds nobody; otherwise a join and an expiry could each miss the other.
+"""
+
+import logging
+from datetime import datetime, timedelta
+
+from django.conf import settings
+from django.db import transaction
+from django.db.models import Q
+from django.utils import timezone
+
+from fluxer.directory.changes import lock_channels
+from voice import queue
+from voice.models import RoomPin, VoiceState
+
+log = logging.getLogger(__name__)
+
+
+def pin(*, channel_id: int, server_id: int, made_at: datetime, now: datetime) -> None:
+    """The room lives on this server from now on, instead of any other."""
+    RoomPin.objects.update_or_create(
+        channel_id=channel_id,
+        defaults={
+            "server_id": server_id,
+            "pinned_at": now,
+            "made_at": made_at,
+            "expires_at": None,
+        },
+    )
+    log.info("pinned channel=%s server=%s", channel_id, server_id)
+
+
+def keep(*, channel_id: int, made_at: datetime | None, expiring: bool) -> None:
+    """Somebody came: the pin's timer stops; the room was made (or seen) at `made_at`, if given.
+
+    Writes nothing where nothing changes, so that a busy room's token does not touch its pin.
+    """
+    changes = {
+        **({"made_at": made_at} if made_at else {}),
+        **({"expires_at": None} if expiring else {}),
+    }
+    if changes:
+        RoomPin.objects.filter(channel_id=channel_id).update(**changes)
+
+
+def seen(*, channel_id: int, server_id: int, at: datetime) -> None:
+    """A listing begun at `at` showed the room."""
+    RoomPin.objects.filter(channel_id=channel_id, server_id=server_id, made_at__lt=at).update(
+        made_at=at
+    )
+
+
+def let_go(*, channel_id: int, now: datetime) -> None:
+    """Somebody left, under the channel's lock: if nobody is left, the pin begins to expire."""
+    if is_occupied(channel_id=channel_id, now=now):
+        return
+    expires_at = now + timedelta(seconds=settings.VOICE_PIN_TIMEOUT)
+    if RoomPin.objects.filter(channel_id=channel_id).update(expires_at=expires_at):
+        queue.after_commit(
+            "voice.tasks.expire_pin", channel_id, countdown=settings.VOICE_PIN_TIMEOUT
+        )
+
+
+@transaction.atomic
+def time(*, channel_id: int) -> None:
+    """A pin that nobody uses and nobody timed begins to expire."""
+    lock_channels([channel_id])
+    let_go(channel_id=channel_id, now=timezone.now())
+
+
+def is_occupied(*, channel_id: int, now: datetime) -> bool:
+    """Anybody has a live connection or a reserved seat there."""
+    live = Q(joined_at__isnull=False) | Q(seat_until__gt=now)
+    return VoiceState.objects.filter(live, channel_id=channel_id).exists()
+
+
+@transaction.atomic
+def expire(*, channel_id: int) -> bool:
+    """Remove the pin if its time has come and nobody is in; True if it went.
+
+    Late, early and repeated calls are harmless. Somebody who is in stops the timer instead.
+    """
+    lock_channels([channel_id])
+    now = timezone.now()
+    due = RoomPin.objects.filter(channel_id=channel_id, expires_at__lte=now)
+    if is_occupied(channel_id=channel_id, now=now):
+        due.update(expires_at=None)
+        return False
+    deleted, _ = due.delete()
+    if deleted:
+        log.info("unpinned channel=%s", channel_id)
+    return bool(deleted)
+
+
+def remove(*, channel_id: int) -> int | None:
+    """The pin goes at once, under the channel's lock; the id of the server it named."""
+    pin = RoomPin.objects.filter(channel_id=channel_id).first()
+    if pin is None:
+        return None
+    pin.delete()
+    return pin.server_id
+
+
+def due_for_expiry(*, now: datetime) -> list[int]:
+    """Channels whose pin's time has come; the net under the task that was lost."""
+    return list(RoomPin.objects.filter(expires_at__lte=now).values_list("channel_id", flat=True))
+
+
+def forgotten(*, now: datetime) -> list[int]:
+    """Channels with a pin, nobody in, and no timer."""
+    states = VoiceState.objects.values("channel_id")
+    return list(
+        RoomPin.objects.filter(expires_at=None)
+        .exclude(channel_id__in=states)
+        .values_list("channel_id", flat=True)
+    )

@@ -1,0 +1,168 @@
+"""Make LiveKit agree with us about one room. Idempotent, and safe at any moment.
+
+Kick, ban, move, region change, role edit, hand-made token, lost webhook and restart are all this.
+"""
+
+import logging
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.conf import settings
+from django.db.models import Q
+from django.utils import timezone
+from livekit.protocol.models import ParticipantInfo
+
+from fluxer import livekit
+from fluxer.livekit import LiveKitError, LiveKitGone, LiveKitUnavailable, together
+from regions.models import Server
+from voice import due, pins, wire
+from voice.models import DueRoom, RoomPin, VoiceState
+from voice.rooms import RoomName, parse_identity, parse_room_name
+from voice.states import absences
+from voice.states.endings import room_of
+from voice.states.visit import REMOVE, Judged, Verdict, Visit, decided
+from voice.states.visits import confirm
+
+log = logging.getLogger(__name__)
+
+CONFIRMING = timedelta(seconds=1)  # after a change: two settles can cross
+BACK_OFF = (1, 2, 4, 8, 15, 30)  # seconds
+
+
+def settle_room(*, server_id: int, room: str) -> bool:
+    """Settle the room if it is due; False when it was not ours to settle now.
+
+    An error of any kind changes nothing and removes nobody: the room stays due.
+    """
+    claimed = due.claim(server_id=server_id, room=room, now=timezone.now())
+    if claimed is None:
+        return False
+    server, name = Server.objects.get(pk=server_id), parse_room_name(room)
+    if name is None:  # not a name of ours, so not ours to touch
+        due.done(claimed)
+        return True
+    try:
+        changed, look_again = _settle(server, name)
+    except LiveKitUnavailable as error:
+        _put_off(claimed, server, error)
+        return True
+    if changed or look_again:
+        later = timezone.now() + (CONFIRMING if changed else look_again or CONFIRMING)
+        due.again(claimed, at=later)
+    else:
+        due.done(claimed)
+    return True
+
+
+def _settle(server: Server, room: RoomName) -> tuple[bool, timedelta | None]:
+    """Whether a change was sent, and when to look again at somebody who is missing.
+
+    Raises LiveKitUnavailable when anything did not get through; what did stays done.
+    """
+    listed_at = timezone.now()
+    shown = livekit.list_participants(server.livekit, room=str(room))
+    states = {
+        state.connection_id: state
+        for state in VoiceState.objects.select_related("channel").filter(
+            channel_id=room.channel_id, server_id=server.pk
+        )
+        if room_of(state.channel) == str(room)
+    }
+    calls = [
+        call
+        for participant in shown
+        for call in _calls(server, room, participant, states, listed_at)
+    ]
+    outcomes = together(calls, limit=50)
+    present = {identity.connection_id for p in shown if (identity := parse_identity(p.identity))}
+    missing = absences.age(
+        [state for state in states.values() if state.connection_id not in present],
+        room=room,
+        listed_at=listed_at,
+    )
+    if states and not shown:
+        _make_again(server, room)
+    elif shown:
+        pins.seen(channel_id=room.channel_id, server_id=server.pk, at=listed_at)
+    _raise_failures(outcomes)
+    grace = timedelta(seconds=settings.VOICE_GHOST_GRACE)
+    return bool(calls), grace if missing else None
+
+
+def _calls(
+    server: Server,
+    room: RoomName,
+    participant: ParticipantInfo,
+    states: dict[str, VoiceState],
+    listed_at: datetime,
+) -> Sequence[Any]:
+    """What LiveKit must be told about one participant; nothing, if all is as it should be."""
+    judged = judge(server, room, participant, states, listed_at)
+    name, identity = str(room), participant.identity
+    if judged.verdict is Verdict.REMOVE:
+        log.info("removing participant from channel=%s: not one of ours", room.channel_id)
+        return [livekit.remove_participant.later(server.livekit, room=name, identity=identity)]
+    if judged.rights is None or wire.agrees(participant.permission, judged.rights):
+        return []
+    return [
+        livekit.update_participant.later(
+            server.livekit,
+            room=name,
+            identity=identity,
+            permission=wire.permission(judged.rights),
+        )
+    ]
+
+
+def judge(
+    server: Server,
+    room: RoomName,
+    participant: ParticipantInfo,
+    states: dict[str, VoiceState],
+    listed_at: datetime,
+) -> Judged:
+    """The verdict on a listed participant, without a lock where nothing has changed.
+
+    `states` are those of the room's channel on this server, read after the listing.
+    """
+    identity = parse_identity(participant.identity)
+    if identity is None or wire.is_unseen(participant.permission):
+        return REMOVE
+    state = states.get(identity.connection_id)
+    known = state is not None and state.participant_sid == participant.sid
+    if known and state.missing_since is None and state.user_id == identity.user_id:
+        return Judged(Verdict.IN, decided(state))
+    visit = Visit(
+        server_id=server.pk,
+        room=room,
+        identity=identity,
+        sid=participant.sid,
+        joined_at_ms=wire.joined_at_ms(participant),
+    )
+    return confirm(visit, listed_at=listed_at)
+
+
+def _make_again(server: Server, room: RoomName) -> None:
+    """People should be in this room, and LiveKit shows nobody: it may have lost it."""
+    if RoomPin.objects.filter(Q(channel_id=room.channel_id), server=server).exists():
+        now = timezone.now()
+        livekit.create_room(server.livekit, name=str(room), **wire.lifetimes())
+        pins.seen(channel_id=room.channel_id, server_id=server.pk, at=now)
+
+
+def _raise_failures(outcomes: Sequence[object]) -> None:
+    """Somebody who is gone already is done; anything else is tried again, for the whole room."""
+    for outcome in outcomes:
+        if isinstance(outcome, LiveKitError) and not isinstance(outcome, LiveKitGone):
+            raise outcome
+
+
+def _put_off(claimed: DueRoom, server: Server, error: LiveKitUnavailable) -> None:
+    wait = BACK_OFF[min(claimed.attempts, len(BACK_OFF) - 1)]
+    log.warning("room %s on %s stays due: %s", claimed.room, server, error)
+    due.again(claimed, at=timezone.now() + timedelta(seconds=wait), failed=True)
+    if error.timed_out:
+        # One hanging server must not hold up a kick on another.
+        until = timezone.now() + timedelta(seconds=settings.VOICE_PROBE_INTERVAL)
+        due.put_off(server_id=server.pk, until=until)

@@ -1,0 +1,86 @@
+"""Coming back: a connection that LiveKit lost, or whose seat lapsed, under its old identity."""
+
+import logging
+from dataclasses import asdict
+from datetime import datetime
+
+from django.db.models import Q
+
+from voice import pins
+from voice.grants import Rights
+from voice.look import Look
+from voice.models import EndedConnection, VoiceState
+from voice.states.endings import KEPT, bar
+from voice.states.visit import OLD_NEWS, REMOVE, Judged, Verdict, Visit, rights_now
+
+log = logging.getLogger(__name__)
+
+
+def returned(visit: Visit, *, now: datetime, listed_at: datetime | None) -> Judged:
+    """An identity without a state, under the channel's lock: live again, or out for good.
+
+    It returns to the same server within its window, if the right and a seat are still there, the
+    room is pinned there or not at all, and its session has not joined elsewhere. Flags, rights
+    and version go on. What is told of the visit that ended, or of an earlier one, is old news.
+    """
+    ended = _away(visit, now)
+    if ended is None:
+        bar(Q(pk=visit.identity.connection_id))
+        return REMOVE
+    if _is_past(visit, ended, listed_at):
+        return OLD_NEWS
+    found = visit.look(session=ended.session, now=now)
+    rights = rights_now(found, ended, now=now)
+    if found is None or rights is None or not _has_room(found, ended):
+        bar(Q(pk=ended.pk))
+        return REMOVE
+    _revive(visit, ended, rights, now)
+    if found.pin is None:
+        pins.pin(channel_id=ended.channel_id, server_id=visit.server_id, made_at=now, now=now)
+    else:
+        pins.keep(channel_id=ended.channel_id, made_at=None, expiring=True)
+    return Judged(Verdict.IN, rights)
+
+
+def _away(visit: Visit, now: datetime) -> EndedConnection | None:
+    return EndedConnection.objects.filter(
+        pk=visit.identity.connection_id,
+        user_id=visit.identity.user_id,
+        channel_id=visit.room.channel_id,
+        server_id=visit.server_id,
+        may_return_until__gt=now,
+    ).first()
+
+
+def _is_past(visit: Visit, ended: EndedConnection, listed_at: datetime | None) -> bool:
+    if listed_at is not None:
+        # A listing begun after the end shows who is in, whatever we heard before.
+        return listed_at <= ended.ended_at
+    return visit.sid == ended.participant_sid or visit.joined_at_ms < ended.joined_at_ms
+
+
+def _has_room(found: Look, ended: EndedConnection) -> bool:
+    pinned_there = found.pin is None or found.pin.place.server_id == ended.server_id
+    return pinned_there and not found.is_full and found.of_session(ended.session) is None
+
+
+def _revive(visit: Visit, ended: EndedConnection, rights: Rights, now: datetime) -> None:
+    kept = {name: getattr(ended, name) for name in KEPT}
+    fresh = {
+        "participant_sid": visit.sid,
+        "joined_at_ms": visit.joined_at_ms,
+        "version": ended.version + 1,
+        **asdict(rights),
+    }
+    VoiceState.objects.create(
+        **(kept | fresh),
+        connection_id=ended.connection_id,
+        user_id=ended.user_id,
+        channel_id=ended.channel_id,
+        server_id=ended.server_id,
+        joined_at=now,
+        room_sid=visit.room_sid,
+        created_at=now,
+    )
+    log.info("returned connection=%s channel=%s", ended.connection_id, ended.channel_id)
+    ended.delete()

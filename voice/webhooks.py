@@ -1,0 +1,122 @@
+"""What LiveKit tells us. Handlers may run twice, late and in any order; they compare, never obey.
+
+Order is judged by participant sid and `joined_at_ms`, never by arrival. `num_participants` is
+never used.
+"""
+
+import logging
+from typing import Any
+
+from django.db import transaction
+from django.utils import timezone
+from livekit.protocol.models import DisconnectReason, ParticipantInfo
+from livekit.protocol.webhook import WebhookEvent
+
+from fluxer.errors import FluxerError, Unauthorized
+from fluxer.livekit import WebhookRejected, WebhookUnreadable, verify_webhook, webhook_issuer
+from regions import health
+from regions.models import Server
+from voice import due, wire
+from voice.rooms import RoomName, parse_identity, parse_room_name
+from voice.states.visit import Verdict, Visit
+from voice.states.visits import confirm, left
+
+log = logging.getLogger(__name__)
+
+_NO_LEAVE = {DisconnectReason.MIGRATION, DisconnectReason.DUPLICATE_IDENTITY}
+_REMOVALS = {DisconnectReason.PARTICIPANT_REMOVED, DisconnectReason.ROOM_DELETED}
+
+
+class WebhookNotReadable(FluxerError):
+    code, status = "INVALID_FORM_BODY", 400
+    message = "The body is no webhook event"
+
+
+def receive(
+    *, body: bytes, authorization: str, region_id: str | None, server_id: str | None
+) -> None:
+    """Verify one delivery and act on it. Unknown events and rooms are fine, and nothing happens.
+
+    Unauthorized for anything that was not signed by that server; WebhookNotReadable for a signed
+    body that is no event; any other error means that LiveKit should send it again.
+    """
+    server = _server(authorization, region_id, server_id)
+    try:
+        event = verify_webhook(
+            body=body,
+            authorization=authorization,
+            key=server.api_key,
+            secret=server.api_secret,
+        )
+    except WebhookRejected:
+        raise Unauthorized("The signature is not this server's, or not for this body") from None
+    except WebhookUnreadable:
+        raise WebhookNotReadable from None
+    health.webhook_seen(server.pk, now=timezone.now())
+    handle(server, event)
+
+
+def _server(authorization: str, region_id: str | None, server_id: str | None) -> Server:
+    """By its address, or by the key that signed, if exactly one server has that key."""
+    if region_id is not None:
+        found = Server.objects.filter(region_id=region_id, slug=server_id)
+    else:
+        found = Server.objects.filter(api_key=webhook_issuer(authorization) or "")
+    servers = list(found[:2])
+    if len(servers) != 1:
+        raise Unauthorized("No server, or more than one, is known by this address and key")
+    return servers[0]
+
+
+def handle(server: Server, event: WebhookEvent) -> None:
+    """Act on a verified event."""
+    handler = _HANDLERS.get(event.event)
+    room = parse_room_name(event.room.name)
+    if handler is not None and room is not None:
+        handler(server, room, event)
+
+
+def _joined(server: Server, room: RoomName, event: WebhookEvent) -> None:
+    visit = _visit(server, room, event)
+    with transaction.atomic():
+        judged = None if visit is None else confirm(visit)
+        permission = event.participant.permission
+        is_stranger = judged is None or judged.verdict is Verdict.REMOVE
+        is_other = bool(judged and judged.rights) and not wire.agrees(permission, judged.rights)
+        if is_stranger or is_other:
+            due.mark((server.pk, str(room)))
+
+
+def _left(server: Server, room: RoomName, event: WebhookEvent) -> None:
+    reason = event.participant.disconnect_reason
+    visit = _visit(server, room, event)
+    if visit is not None and reason not in _NO_LEAVE:
+        left(visit, is_removal=reason in _REMOVALS)
+
+
+def _aborted(server: Server, room: RoomName, event: WebhookEvent) -> None:
+    visit = _visit(server, room, event)
+    if visit is not None:
+        left(visit, is_abort=True)
+
+
+def _visit(server: Server, room: RoomName, event: WebhookEvent) -> Visit | None:
+    participant: ParticipantInfo = event.participant
+    identity = parse_identity(participant.identity)
+    if identity is None or wire.is_unseen(participant.permission):
+        return None
+    return Visit(
+        server_id=server.pk,
+        room=room,
+        identity=identity,
+        sid=participant.sid,
+        joined_at_ms=wire.joined_at_ms(participant),
+        room_sid=event.room.sid,
+    )
+
+
+_HANDLERS: dict[str, Any] = {
+    "participant_joined": _joined,
+    "participant_left": _left,
+    "participant_connection_aborted": _aborted,
+}

@@ -1,0 +1,46 @@
+"""LiveKit's messages, read and written in our words."""
+
+from django.conf import settings
+from livekit.protocol.models import ParticipantInfo, ParticipantPermission, TrackSource
+
+from voice import grants
+from voice.grants import Rights
+
+
+def permission(rights: Rights) -> ParticipantPermission:
+    """The whole permission: an update replaces it, and what is left out would be taken away."""
+    return ParticipantPermission(
+        can_subscribe=not rights.deaf,
+        can_publish=bool(rights.sources),
+        can_publish_data=True,
+        can_publish_sources=[TrackSource.Value(name.upper()) for name in rights.sources],
+    )
+
+
+def agrees(shown: ParticipantPermission, rights: Rights) -> bool:
+    """The participant may do exactly what we decided, however LiveKit writes it."""
+    normal = grants.shown(
+        can_publish=shown.can_publish,
+        can_subscribe=shown.can_subscribe,
+        can_publish_data=shown.can_publish_data,
+        sources=[TrackSource.Name(source).lower() for source in shown.can_publish_sources],
+        extra=shown.can_update_metadata or is_unseen(shown),
+    )
+    return normal == grants.wanted(rights)
+
+
+def is_unseen(shown: ParticipantPermission) -> bool:
+    """Hidden from the others, or a recorder: nothing that we ever make."""
+    return shown.hidden or shown.recorder
+
+
+def joined_at_ms(participant: ParticipantInfo) -> int:
+    """When the visit began, in milliseconds; older servers know only the second."""
+    return participant.joined_at_ms or participant.joined_at * 1000
+
+
+def lifetimes() -> dict[str, int]:
+    """For CreateRoom: nobody can join a room that is not there, so an empty one outlives a pin
+    and a token."""
+    seconds = int(settings.VOICE_PIN_TIMEOUT + settings.VOICE_TOKEN_TTL + 120)
+    return {"empty_timeout": seconds, "departure_timeout": seconds}
