@@ -12,7 +12,7 @@ from pathlib import Path
 
 from fluxer.local import wheels
 from fluxer.local.errors import LocalError
-from fluxer.local.processes import tether
+from fluxer.local.processes import tied
 
 VERSION = "1.13.5"
 PACKAGE = f"github.com/livekit/livekit-server/cmd/server@v{VERSION}"
@@ -62,11 +62,10 @@ def _install(go: Path, draft: Path) -> None:
     environment.pop("GOROOT", None)
     with (draft / "log").open("w+") as log:
         build = subprocess.Popen(
-            [go, "install", "-v", "-ldflags=-s -w", PACKAGE],
+            tied([go, "install", "-v", "-ldflags=-s -w", PACKAGE], orphaned=signal.SIGKILL),
             env=environment,
             stdout=log,
             stderr=subprocess.STDOUT,
-            preexec_fn=tether(signal.SIGKILL),
         )
         try:
             _watch(build, draft / "log")

@@ -1,44 +1,37 @@
 """A process that we started: it ends in good order, and does not outlive us."""
 
-import ctypes
 import os
 import signal
 import subprocess
 import sys
+import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import IO
 
-from fluxer.local import leftovers
+from fluxer.local import leftovers, tether
 from fluxer.local.errors import LocalError
 
 # Signals and the seconds that each is given; what is still there then is killed.
 Farewell = Sequence[tuple[signal.Signals, float]]
 
-_PR_SET_PDEATHSIG = 1
-_libc = ctypes.CDLL(None) if sys.platform == "linux" else None
 
-
-def tether(sign: signal.Signals) -> Callable[[], None]:
-    """For `preexec_fn`: the process gets this signal when its parent dies, even by kill -9.
-
-    Linux only; elsewhere the next run ends what is left (`leftovers`).
-    """
-    parent = os.getpid()
-
-    def tie() -> None:
-        if _libc is not None:
-            _libc.prctl(_PR_SET_PDEATHSIG, int(sign), 0, 0, 0)
-            if os.getppid() != parent:  # it died before we were tied
-                os._exit(1)
-
-    return tie
+def tied(
+    command: Sequence[str | Path], *, orphaned: signal.Signals, user: int | None = None
+) -> list[str]:
+    """The same command; it gets this signal when we die."""
+    change = "" if user is None else str(user)
+    rope = [sys.executable, "-I", "-S", tether.__file__, str(int(orphaned)), str(os.getpid())]
+    return [*rope, change, *(str(word) for word in command)]
 
 
 class Service:
     """One running process with its log. It has a session of its own: Ctrl-C reaches only us.
 
-    `farewell` is how it is stopped, `orphaned` the signal that it gets if we die first.
+    `farewell` is how it is stopped, `orphaned` the signal that it gets if we die first; `echo`
+    is called with every line that it writes.
     """
 
     def __init__(
@@ -52,27 +45,25 @@ class Service:
         orphaned: signal.Signals | None = None,
         user: int | None = None,
         environment: Mapping[str, str] | None = None,
+        echo: Callable[[bytes], None] | None = None,
     ) -> None:
         self.name = name
         self.log = log
         self._farewell = farewell
         self._record = pids / f"{name}.json"
-        log.parent.mkdir(parents=True, exist_ok=True)
-        with log.open("ab") as output:
+        with _fresh(log).open("wb") as output:
             self._process = subprocess.Popen(
-                [str(word) for word in command],
+                tied(command, orphaned=orphaned or farewell[0][0], user=user),
                 stdin=subprocess.DEVNULL,
-                stdout=output,
+                stdout=output if echo is None else subprocess.PIPE,
                 stderr=subprocess.STDOUT,
                 env=environment,
-                user=user,
-                group=user,
-                extra_groups=None if user is None else [],
                 start_new_session=True,
-                # Set after the user is changed: a change of user would clear it.
-                preexec_fn=tether(orphaned or farewell[0][0]),
             )
         leftovers.record(self._record, self.pid)
+        self._echo: threading.Thread | None = None
+        if echo is not None and self._process.stdout is not None:
+            self._echo = self._follow(self._process.stdout, echo)
 
     @property
     def pid(self) -> int:
@@ -116,8 +107,9 @@ class Service:
                 self._process.wait(seconds)
             except subprocess.TimeoutExpired:
                 continue
-        self._signal_group(signal.SIGKILL)
-        self._process.wait()
+        self.kill()
+        if self._echo is not None:
+            self._echo.join()
         self._record.unlink(missing_ok=True)
 
     def _signal_group(self, sign: signal.Signals) -> None:
@@ -126,3 +118,28 @@ class Service:
             os.killpg(self.pid, sign)
         except (ProcessLookupError, PermissionError):
             return
+
+    def _follow(self, output: IO[bytes], echo: Callable[[bytes], None]) -> threading.Thread:
+        def read() -> None:
+            with output as lines, self.log.open("ab", buffering=0) as log:
+                for line in lines:
+                    log.write(line)
+                    echo(line)
+
+        thread = threading.Thread(target=read, name=f"echo {self.name}", daemon=True)
+        thread.start()
+        return thread
+
+
+def stop_together(services: Iterable[Service]) -> None:
+    """Stop several that do not need each other, in the time of the slowest."""
+    with ThreadPoolExecutor() as pool:
+        list(pool.map(Service.stop, services))
+
+
+def _fresh(log: Path) -> Path:
+    """Keep the log of the run before beside the new one."""
+    log.parent.mkdir(parents=True, exist_ok=True)
+    if log.exists():
+        log.replace(log.with_suffix(".before.log"))
+    return log
