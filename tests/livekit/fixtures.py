@@ -9,6 +9,7 @@ import pytest
 
 from tests.livekit.fake import FakeLiveKit
 from tests.livekit.rtc import RtcClient
+from tests.livekit.signals import Signals
 
 
 @pytest.fixture
@@ -41,3 +42,11 @@ def rtc() -> Iterator[Callable[..., RtcClient]]:
             return client
 
         yield make
+
+
+@pytest.fixture
+def signals() -> Iterator[Signals]:
+    """Joins many clients that have no media: `signals.join(url, tokens)`."""
+    signals = Signals()
+    yield signals
+    signals.close()

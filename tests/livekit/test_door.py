@@ -15,7 +15,7 @@ from fluxer import livekit as door
 from fluxer.livekit import loop
 from tests.livekit.fake import FakeLiveKit
 from tests.livekit.fake_faults import API, HEALTH
-from tests.livekit.fake_wire import ApiCall
+from tests.livekit.fake_wire import PREFIX, ApiCall
 
 ROOM = "guild_1_channel_2"
 
@@ -129,9 +129,10 @@ def test_redirects_are_not_followed(
     fake_livekit: Callable[..., FakeLiveKit],
 ) -> None:
     thief = fake_livekit(key=livekit.key, secret=livekit.secret)
-    with livekit.fault("redirect", location=f"{thief.api_url}/twirp/livekit.RoomService/ListRooms"):
-        assert "307" in str(failure(server))
-        door.probe(server.api_url, timeout=1)
+    livekit.fault("redirect", method=API, location=f"{thief.api_url}{PREFIX}ListRooms")
+    livekit.fault("redirect", method=HEALTH, location=f"{thief.api_url}/")
+    assert "307" in str(failure(server))
+    assert door.probe(server.api_url, timeout=1).ok  # it did answer
     assert (thief.calls, thief.probes) == ([], 0)
 
 
