@@ -218,7 +218,11 @@ def exception_handler(error: Exception, context: Mapping[str, Any]) -> Response:
 
 
 def set_rollback_everywhere() -> None:
-    """A handled exception must not commit what came before it."""
+    """A handled exception must not commit what came before it in the request's transaction.
+
+    Transactions are on the verbs, which an exception has left by now; a transaction that is still
+    open is not ours to spoil, unless Django opened it for the request.
+    """
     for connection in connections.all(initialized_only=True):
-        if connection.in_atomic_block:
+        if connection.settings_dict["ATOMIC_REQUESTS"] and connection.in_atomic_block:
             set_rollback(True, using=connection.alias)
