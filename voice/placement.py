@@ -76,12 +76,15 @@ def _pinned(found: Look, patience: Patience, now: datetime) -> Placed:
 
 
 def _anew(found: Look, wish: Wish, near: Coordinates | None, patience: Patience) -> Placed:
+    standing = found.standing
     servers = selection.placement_order(
         catalog.load(loads()),
-        caller=found.caller,
-        channel_id=found.standing.channel_id,
-        preferred_region_id=found.standing.rtc_region or wish.region_id,
-        coordinates=near,
+        user_id=standing.user_id,
+        guild_id=standing.guild_id,
+        guild_features=standing.features or (),
+        channel_id=standing.channel_id,
+        preferred_region_id=standing.rtc_region or wish.region_id,
+        near=near,
         default_region_id=settings.VOICE_DEFAULT_REGION or None,
     )
     for chosen in servers:
