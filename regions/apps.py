@@ -6,4 +6,4 @@ class RegionsConfig(AppConfig):
     verbose_name = "Voice regions"
 
     def ready(self) -> None:
-        from regions import checks  # noqa: F401
+        from regions import access, checks  # noqa: F401

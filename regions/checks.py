@@ -1,0 +1,84 @@
+"""Can anybody talk at all? What is wrong with the regions, in sentences with hints.
+
+Only run where a database is at hand (`check --database default`), and warnings only: they are
+about what an operator has yet to do, and everything but joining works without it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from django.conf import settings
+from django.core import checks
+from django.db import DatabaseError, transaction
+from django.utils import timezone
+
+from regions.models import Region, Server
+
+_ADD = "Add one with PUT /service/regions/{id}, in the admin, or with `manage.py regions_import`."
+
+
+@checks.register(checks.Tags.database)
+def regions(
+    app_configs: Any = None, databases: Sequence[str] | None = None, **kwargs: Any
+) -> list[checks.CheckMessage]:
+    """Everything that keeps rooms from being made, or makes the choice of a region odd."""
+    if not databases or "default" not in databases:
+        return []
+    try:
+        with transaction.atomic():
+            return list(_lacking())
+    except DatabaseError:  # not migrated yet, or away: others say that
+        return []
+
+
+def usable_server_exists() -> bool:
+    """Some server could take a new room of somebody."""
+    return any(
+        not (server.suspect_until and server.suspect_until > timezone.now())
+        for server in Server.objects.filter(
+            is_active=True, is_draining=False, down_since=None, failing_since=None
+        ).only("suspect_until")
+    )
+
+
+def _lacking() -> Iterator[checks.CheckMessage]:
+    ids = set(Region.objects.values_list("pk", flat=True))
+    if not ids:
+        yield checks.Warning(
+            "There is no voice region: nobody can join voice.", hint=_ADD, id="regions.W001"
+        )
+    elif not usable_server_exists():
+        yield checks.Warning(
+            "No voice server could take a room: every new join is answered with 503.",
+            hint=_why_not(),
+            id="regions.W002",
+        )
+    configured = settings.VOICE_DEFAULT_REGION
+    if configured and configured not in ids:
+        yield checks.Warning(
+            f"VOICE_DEFAULT_REGION names {configured!r}, and there is no such region.",
+            hint=f"Known regions: {', '.join(sorted(ids)) or 'none'}.",
+            id="regions.W004",
+        )
+    elif ids and not configured and not Region.objects.filter(is_default=True).exists():
+        yield checks.Warning(
+            "No region is the default: rooms without a wish go to the first one that works.",
+            hint="Set is_default on a region, or VOICE_DEFAULT_REGION.",
+            id="regions.W003",
+        )
+
+
+def _why_not() -> str:
+    states = list(Server.objects.only("is_active", "is_draining", "down_since", "failing_since"))
+    if not states:
+        return "No region has a server. " + _ADD.replace("{id}", "{id}/servers/{id}")
+    counted = {
+        "inactive": sum(not server.is_active for server in states),
+        "draining": sum(server.is_draining for server in states),
+        "down": sum(server.down_since is not None for server in states),
+        "failing": sum(server.failing_since is not None for server in states),
+    }
+    told = ", ".join(f"{count} {word}" for word, count in counted.items() if count)
+    return f"Of {len(states)}: {told or 'all suspect, until the next probe'}."
