@@ -21,6 +21,7 @@ __all__ = [
     "choose_region",
     "fnv1a_32",
     "haversine",
+    "is_open",
     "nearest",
     "order_servers",
     "placement_order",
@@ -39,6 +40,17 @@ class _Flagged(Protocol):
     def id(self) -> str: ...
     @property
     def is_default(self) -> bool: ...
+
+
+def is_open(
+    restriction: Restriction,
+    *,
+    user_id: int,
+    guild_id: int | None,
+    guild_features: Sequence[str] = (),
+) -> bool:
+    """The restriction does not refuse the user, in this guild (None: in a call)."""
+    return restriction.admits(Caller(user_id, guild_id, guild_features))
 
 
 def fnv1a_32(text: str) -> int:
@@ -107,23 +119,26 @@ def nearest(regions: Iterable[RegionView], *, to: Coordinates, room: int = 0) ->
 def choose_region(
     regions: Iterable[RegionView],
     *,
-    caller: Caller,
+    user_id: int,
+    guild_id: int | None,
+    guild_features: Sequence[str] = (),
     channel_id: int,
     preferred_region_id: str | None = None,
-    coordinates: Coordinates | None = None,
+    near: Coordinates | None = None,
     default_region_id: str | None = None,
 ) -> RegionView | None:
     """The accessible region for a new room, or None where there is none.
 
-    `regions` are all there are, in any order.
+    `regions` are all there are, in any order; `near` is where the user is.
     """
+    caller = Caller(user_id, guild_id, guild_features)
     available = sorted(regions, key=lambda region: region.id)
     return _choose(
         [region for region in available if region.is_accessible(caller)],
         available=available,
-        room=room_hash(guild_id=caller.guild_id, channel_id=channel_id),
+        room=room_hash(guild_id=guild_id, channel_id=channel_id),
         preferred_region_id=preferred_region_id,
-        coordinates=coordinates,
+        near=near,
         default_region_id=default_region_id,
     )
 
@@ -134,7 +149,7 @@ def _choose(
     available: Sequence[RegionView],
     room: int,
     preferred_region_id: str | None,
-    coordinates: Coordinates | None,
+    near: Coordinates | None,
     default_region_id: str | None,
 ) -> RegionView | None:
     preference, mode = resolve_voice_region_preference(
@@ -143,8 +158,8 @@ def _choose(
         available_regions=available,
         default_region_id=default_region_id,
     )
-    if mode == "automatic" and coordinates is not None:
-        close = nearest(accessible, to=coordinates, room=room)
+    if mode == "automatic" and near is not None:
+        close = nearest(accessible, to=near, room=room)
         if close is not None:
             return close
     preferred = (region for region in accessible if region.id == preference)
@@ -169,10 +184,12 @@ def order_servers(servers: Iterable[ServerView], *, caller: Caller, room: int) -
 def placement_order(
     regions: Iterable[RegionView],
     *,
-    caller: Caller,
+    user_id: int,
+    guild_id: int | None,
+    guild_features: Sequence[str] = (),
     channel_id: int,
     preferred_region_id: str | None = None,
-    coordinates: Coordinates | None = None,
+    near: Coordinates | None = None,
     default_region_id: str | None = None,
 ) -> list[ServerView]:
     """Every server to try for a new room, in order; empty: no server can take it.
@@ -181,8 +198,9 @@ def placement_order(
     from the region that was wanted: the one asked for, where it is known, else the chosen one.
     Regions without coordinates come last, in id order.
     """
+    caller = Caller(user_id, guild_id, guild_features)
     available = sorted(regions, key=lambda region: region.id)
-    room = room_hash(guild_id=caller.guild_id, channel_id=channel_id)
+    room = room_hash(guild_id=guild_id, channel_id=channel_id)
     offers = {
         region.id: order_servers(region.servers, caller=caller, room=room)
         for region in available
@@ -194,7 +212,7 @@ def placement_order(
         available=available,
         room=room,
         preferred_region_id=preferred_region_id,
-        coordinates=coordinates,
+        near=near,
         default_region_id=default_region_id,
     )
     if chosen is None:
