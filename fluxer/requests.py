@@ -10,7 +10,7 @@ from contextvars import ContextVar
 from typing import Any
 
 from django.core.exceptions import RequestDataTooBig, SuspiciousOperation
-from django.http import HttpRequest, JsonResponse
+from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.http.response import HttpResponseBase
 from django.utils.encoding import escape_uri_path
 from django.views import defaults
@@ -167,21 +167,22 @@ def _is_staff_page(request: HttpRequest) -> bool:
 
 def _in_envelope(request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
     """The answer as it is, or an error that nobody put into the envelope, put there."""
+    if response.status_code < 400 or _is_staff_page(request):
+        return response
     is_json = response.get("Content-Type", "").startswith("application/json")
-    if response.status_code < 400 or is_json or _is_staff_page(request):
+    if is_json or not isinstance(response, HttpResponse):
         return response
     kind = _BY_STATUS.get(response.status_code)
     if kind is not None:
         error = kind()
     else:
         error = _refused() if response.status_code < 500 else errors.InternalError()
-    answer = envelope(error)
-    for name, value in response.items():
-        if name.lower() not in ("content-type", "content-length"):
-            answer.headers.setdefault(name, value)
-    answer.cookies = response.cookies
-    response.close()
-    return answer
+    # The same answer, so that what other middlewares put into its headers stays.
+    said = envelope(error)
+    response.content, response.status_code = said.content, said.status_code
+    for name, value in (*said.items(), ("Content-Length", str(len(said.content)))):
+        response[name] = value
+    return response
 
 
 def _log(request: HttpRequest, response: HttpResponseBase, *, milliseconds: float) -> None:
