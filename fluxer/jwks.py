@@ -23,6 +23,7 @@ log = logging.getLogger(__name__)
 
 DEADLINE = 2.0  # seconds that a request waits for a fetch
 PAUSE = 30.0  # seconds between two fetches
+GIVE_UP = 10.0  # seconds for a document that comes in drops
 FRESH = 600.0  # seconds after which known keys are fetched again: one may have been withdrawn
 LARGEST = 256 * 1024
 
@@ -104,7 +105,7 @@ def keys_behind(url: str) -> KeySet:
 
 def _read(url: str) -> bytes:
     """The document, bounded in size and in time; a redirect is an error."""
-    deadline = time.monotonic() + PAUSE / 2
+    deadline = time.monotonic() + GIVE_UP
     document = b""
     with _opener.open(url, timeout=DEADLINE) as response:
         while piece := response.read1(65536):
