@@ -22,11 +22,7 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from fluxer.errors import ServiceUnavailable
-
-try:
-    from regions.checks import usable_server_exists
-except ImportError:
-    usable_server_exists = bool
+from regions.checks import usable_server_exists
 
 log = logging.getLogger(__name__)
 
