@@ -146,14 +146,17 @@ class InvalidFormBody(FluxerError):
 
 
 def catalogue() -> list[type[FluxerError]]:
-    """Every error that the service can answer, by status and code."""
+    """Every error that the service can answer, by status and code; a variant is not told apart."""
 
     def kinds(parent: type[FluxerError]) -> Iterator[type[FluxerError]]:
         for kind in parent.__subclasses__():
             yield kind
             yield from kinds(kind)
 
-    return sorted(set(kinds(FluxerError)), key=lambda kind: (kind.status, kind.code))
+    by_code: dict[str, type[FluxerError]] = {}
+    for kind in kinds(FluxerError):
+        by_code.setdefault(kind.code, kind)
+    return sorted(by_code.values(), key=lambda kind: (kind.status, kind.code))
 
 
 def _flatten(detail: Any, path: str = "") -> Iterator[dict[str, str]]:
