@@ -26,11 +26,20 @@ class FluxerSchema(AutoSchema):
     (or the method, in lower case) to them. What every route can answer is added here.
     """
 
+    method_mapping = AutoSchema.method_mapping | {"put": "replace", "patch": "merge"}
+
     def _get_response_bodies(self, direction: Any = "response") -> Any:
         bodies = super()._get_response_bodies(direction)
         for status, kinds in self._errors().items():
             bodies.setdefault(str(status), _response(kinds))
         return bodies
+
+    def _is_create_operation(self) -> bool:
+        """A POST answers 200 here; what creates says so."""
+        return False
+
+    def _has_query(self) -> bool:
+        return any(parameter["in"] == "query" for parameter in self._get_parameters())
 
     def _errors(self) -> dict[int, list[type[FluxerError]]]:
         kinds: dict[int, list[type[FluxerError]]] = defaultdict(list)
@@ -59,7 +68,7 @@ class FluxerSchema(AutoSchema):
             codes.add("UNKNOWN_USER")
         if ServiceAuthentication in authentication and self.method != "GET":
             codes.add("CONFLICT")
-        if self.method in WITH_BODY or self._get_parameters():
+        if self.method in WITH_BODY or self._has_query():
             codes.add("INVALID_FORM_BODY")
         if self.method in WITH_BODY:
             codes.add("UNSUPPORTED_MEDIA_TYPE")
