@@ -43,4 +43,8 @@ def index(request: HttpRequest) -> HttpResponse:
 @require_safe
 def docs(request: HttpRequest) -> HttpResponse:
     """`/docs`."""
-    return page("docs.html", errors=catalogue())
+    # Not the classes themselves: a template calls whatever can be called.
+    errors = [
+        {"status": kind.status, "code": kind.code, "message": kind.message} for kind in catalogue()
+    ]
+    return page("docs.html", errors=errors)
