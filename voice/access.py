@@ -34,6 +34,7 @@ class Wish:
     session: str | None
     region_id: str | None = None
     connection_id: str | None = None
+    named_channel_id: int | None = None  # what the body says of the channel, if it does
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +65,9 @@ def plan(found: Look | None, wish: Wish, *, now: datetime) -> Plan:
 def _require_kind(standing: Standing, wish: Wish) -> None:
     if not standing.has_voice:
         raise InvalidChannelType
+    if wish.named_channel_id not in (None, wish.channel_id):
+        message = "The path names another channel."
+        raise InvalidFormBody.at("channel_id", "MISMATCH", message)
     if wish.guild_id != standing.guild_id:
         if standing.guild_id is None:
             code, message = "MUST_BE_ABSENT", "A call has no guild: leave guild_id out."

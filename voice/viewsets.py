@@ -8,7 +8,6 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 from rest_framework.viewsets import ViewSet
 
-from fluxer.errors import InvalidFormBody
 from fluxer.requests import read_body
 from voice import tokens, webhooks
 from voice.access import Wish
@@ -44,8 +43,6 @@ class VoiceTokenViewSet(ViewSet):
         wish = TokenRequest(data=request.data)
         wish.is_valid(raise_exception=True)
         body = wish.validated_data
-        if body.get("channel_id", channel_id) != channel_id:
-            raise InvalidFormBody.at("channel_id", "MISMATCH", "The path names another channel.")
         near = None if body["latitude"] is None else (body["latitude"], body["longitude"])
         grant = tokens.issue(
             Wish(
@@ -55,6 +52,7 @@ class VoiceTokenViewSet(ViewSet):
                 session=request.auth.session,
                 region_id=body["region"],
                 connection_id=body["connection_id"],
+                named_channel_id=body.get("channel_id"),
             ),
             near=near,
         )
