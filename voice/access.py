@@ -26,7 +26,8 @@ from voice.look import Look, Own
 
 @dataclass(frozen=True, slots=True)
 class Wish:
-    """What a caller asks for. `session` is the token's `sid`."""
+    """What a caller asks for. `session` is the token's `sid`; `claims`: a connection that was
+    opened here ahead of its token may be taken up."""
 
     user_id: int
     channel_id: int
@@ -34,6 +35,7 @@ class Wish:
     session: str | None
     region_id: str | None = None
     connection_id: str | None = None
+    claims: bool = True
     named_channel_id: int | None = None  # what the body says of the channel, if it does
 
 
@@ -51,7 +53,7 @@ def plan(found: Look | None, wish: Wish, *, now: datetime) -> Plan:
     assert found is not None  # noqa: S101 a standing comes from a look
     _require_kind(standing, wish)
     renewed = _renewed(found, wish)
-    _require_right(standing, now=now, is_admitted=bool(renewed and renewed.is_admitted))
+    require_right(standing, now=now, is_admitted=bool(renewed and renewed.is_admitted))
     _require_region(found, wish)
     if renewed is not None:
         return Plan(renewed)
@@ -78,7 +80,7 @@ def _require_kind(standing: Standing, wish: Wish) -> None:
         raise InvalidFormBody.at("guild_id", code, message)
 
 
-def _require_right(standing: Standing, *, now: datetime, is_admitted: bool) -> None:
+def require_right(standing: Standing, *, now: datetime, is_admitted: bool) -> None:
     """Somebody whom a moderator moved in needs neither a claimed account nor permissions."""
     if not standing.is_claimed and not is_admitted:
         if standing.is_dm:
@@ -103,7 +105,7 @@ def _renewed(found: Look, wish: Wish) -> Own | None:
     one that was opened here ahead of its token and that this session may claim."""
     if wish.connection_id is not None:
         return found.connection(wish.connection_id)
-    for own in found.here:
+    for own in found.here if wish.claims else ():
         is_ours = wish.session in (None, own.session) or own.is_admitted
         if not own.has_token and is_ours:
             return own

@@ -1,5 +1,7 @@
 """What can go wrong in voice."""
 
+from typing import Any
+
 from fluxer.errors import FluxerError
 
 
@@ -47,10 +49,27 @@ class UnknownVoiceState(FluxerError):
     code, status = "UNKNOWN_VOICE_STATE", 404
     message = "There is no such voice state"
 
+    def __init__(self, *, reason: str | None = None) -> None:
+        super().__init__()
+        self.reason = reason
+
+    def body(self) -> dict[str, Any]:
+        """`reason` says why a connection ended, while that is remembered."""
+        return super().body() | ({"reason": self.reason} if self.reason else {})
+
 
 class VoiceServerError(FluxerError):
     code, status = "VOICE_SERVER_ERROR", 502
     message = "The voice server did not answer"
+
+    def __init__(self, *, error_code: str = "LIVEKIT_UNAVAILABLE", retryable: bool = True) -> None:
+        super().__init__()
+        self.error_code, self.retryable = error_code, retryable
+
+    def body(self) -> dict[str, Any]:
+        """An error is never an empty list: it says so in the words of a result."""
+        result = {"status": "error", "error_code": self.error_code, "retryable": self.retryable}
+        return super().body() | result
 
 
 class FeatureTemporarilyDisabled(FluxerError):

@@ -164,7 +164,9 @@ def read(
 ) -> Look | None:
     """The look, or None where the user or the channel does not exist. One statement."""
     with connection.cursor() as cursor:
-        cursor.execute(_STATEMENT, [channel_id, region_id or "", now, now, session or "", user_id])
+        cursor.execute(
+            _STATEMENT, [[channel_id], region_id or "", now, now, session or "", user_id]
+        )
         row = cursor.fetchone()
     return None if row is None else _look(row)
 

@@ -18,7 +18,7 @@ from fluxer.livekit import LiveKitUnavailable
 from regions import catalog, health, selection
 from regions.catalog import Place
 from regions.errors import UnknownVoiceServer
-from regions.places import Coordinates
+from regions.places import Coordinates, ServerView
 from voice import wire
 from voice.access import Wish
 from voice.errors import FeatureTemporarilyDisabled
@@ -75,9 +75,16 @@ def _pinned(found: Look, patience: Patience, now: datetime) -> Placed:
     return Placed(place, made_at)
 
 
-def _anew(found: Look, wish: Wish, near: Coordinates | None, patience: Patience) -> Placed:
+def require_somewhere(found: Look, wish: Wish) -> None:
+    """FeatureTemporarilyDisabled when the room is nowhere and no server would take it. By our own
+    tables: nobody is asked."""
+    if (found.pin is None or not found.pin.works) and not _servers(found, wish, None):
+        raise FeatureTemporarilyDisabled
+
+
+def _servers(found: Look, wish: Wish, near: Coordinates | None) -> list[ServerView]:
     standing = found.standing
-    servers = selection.placement_order(
+    return selection.placement_order(
         catalog.load(loads()),
         user_id=standing.user_id,
         guild_id=standing.guild_id,
@@ -87,7 +94,10 @@ def _anew(found: Look, wish: Wish, near: Coordinates | None, patience: Patience)
         near=near,
         default_region_id=settings.VOICE_DEFAULT_REGION or None,
     )
-    for chosen in servers:
+
+
+def _anew(found: Look, wish: Wish, near: Coordinates | None, patience: Patience) -> Placed:
+    for chosen in _servers(found, wish, near):
         if patience.next_try <= 0:
             break
         try:

@@ -3,7 +3,7 @@
 from celery import shared_task
 from django.utils import timezone
 
-from voice import due, pins, queue
+from voice import due, pins, queue, rights
 from voice.settlement import settle_room
 from voice.states import endings
 
@@ -16,7 +16,8 @@ def settle(server_id: int, room: str) -> None:
 
 @shared_task
 def settle_due_rooms() -> None:
-    """Find what a lost message meant: every room that is due, or due again."""
+    """Find what a lost message meant: rights that may have changed, and every room that is due."""
+    rights.drain()
     for server_id, room in due.due(now=timezone.now()):
         queue.after_commit("voice.tasks.settle", server_id, room)
 
@@ -30,6 +31,7 @@ def expire_pin(channel_id: int) -> None:
 @shared_task
 def drain_rights_changes() -> None:
     """Recompute the rights that may have changed."""
+    rights.drain()
 
 
 @shared_task

@@ -5,7 +5,6 @@ A busy room's token costs no LiveKit call and a handful of statements that does 
 
 import json
 import uuid
-from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TypedDict
@@ -23,7 +22,6 @@ from voice import access, due, look, pins
 from voice.access import Plan, Wish
 from voice.grants import Rights, decide, video_grant
 from voice.look import Look, Own
-from voice.models import EndReason, VoiceState
 from voice.placement import Patience, Placed, place
 from voice.rooms import Identity, new_connection_id
 from voice.states import endings, seats
@@ -101,7 +99,7 @@ def _seat(wish: Wish, seen: Look, placed: Placed) -> _Seat:
         seats.unseat(channel_id=wish.channel_id, room=found.room, now=now)
     connection_id = plan.renewed.connection_id if plan.renewed else new_connection_id()
     # First the end, then the seat: a session has one connection, kept so by a constraint.
-    rooms = _end(plan.ended, replaced_by=connection_id, now=now)
+    rooms = endings.replace(plan.ended, by=connection_id, session=wish.session, now=now)
     seat = _take(connection_id, wish, plan, found, placed, now)
     rooms |= _pin(found, placed, now, expiring=bool(plan.ended))
     due.mark(*rooms)
@@ -153,6 +151,7 @@ def _take(
             connection_id=connection_id,
             user_id=wish.user_id,
             channel_id=wish.channel_id,
+            guild_id=found.standing.guild_id,
             server_id=placed.place.server_id,
             session=wish.session,
             rights=rights,
@@ -175,21 +174,6 @@ def _rights(found: Look, own: Own | None) -> Rights:
     if own is None:
         return decide(found.standing)
     return decide(found.standing, overrides=own.overrides, admission=own.admission)
-
-
-def _end(ended: Iterable[Own], *, replaced_by: str, now: datetime) -> endings.Rooms:
-    rooms: endings.Rooms = set()
-    for own in ended:
-        states = VoiceState.objects.select_related("channel").filter(pk=own.connection_id)
-        for state in states:
-            rooms |= endings.end(
-                [state],
-                room=endings.room_of(state.channel),
-                reason=EndReason.REPLACED,
-                now=now,
-                replaced_by=replaced_by,
-            )
-    return rooms
 
 
 def _mint(seat: _Seat) -> Grant:

@@ -149,6 +149,11 @@ class Channel(models.Model):
         """A DM or group DM."""
         return self.type in CALL_TYPES
 
+    @property
+    def has_voice(self) -> bool:
+        """Of a kind that can be joined."""
+        return self.type in VOICE_TYPES
+
 
 class RightsChange(models.Model):
     """Whose rights may have changed; written with the change, drained later, deleted last."""

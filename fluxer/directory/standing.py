@@ -5,7 +5,7 @@ route there is; and a value that was read cannot change under the functions that
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
@@ -29,7 +29,7 @@ COLUMNS = """
 WIDTH = 21
 SOURCE = """
     directory_user u
-    JOIN directory_channel c ON c.id = %s
+    JOIN directory_channel c ON c.id = ANY(%s::bigint[])
     LEFT JOIN directory_guild g ON g.id = c.guild_id
     LEFT JOIN directory_member m ON m.guild_id = c.guild_id AND m.user_id = u.id
 """
@@ -128,14 +128,14 @@ def from_row(row: Sequence[Any]) -> Standing:
 
 def read(*, user_id: int, channel_id: int) -> Standing | None:
     """The standing, or None where the user or the channel does not exist. One statement."""
-    return read_many(user_ids=[user_id], channel_id=channel_id).get(user_id)
+    return next(iter(read_all(user_ids=[user_id], channel_ids=[channel_id])), None)
 
 
-def read_many(*, user_ids: Sequence[int], channel_id: int) -> dict[int, Standing]:
-    """The same for many users in one channel, by user id. One statement."""
+def read_all(*, user_ids: Iterable[int], channel_ids: Iterable[int]) -> list[Standing]:
+    """The standings of each of these users in each of these channels. One statement."""
     with connection.cursor() as cursor:
         cursor.execute(
             f"SELECT {COLUMNS} FROM {SOURCE} WHERE u.id = ANY(%s::bigint[])",  # noqa: S608 constants
-            [channel_id, list(user_ids)],
+            [list(channel_ids), list(user_ids)],
         )
-        return {row[0]: from_row(row) for row in cursor.fetchall()}
+        return [from_row(row) for row in cursor.fetchall()]

@@ -11,9 +11,10 @@ from django.utils import timezone
 
 from fluxer.directory.changes import lock_channels
 from fluxer.directory.models import Channel
-from voice import pins
+from voice import events, pins
+from voice.look import Own
 from voice.models import Connection, EndedConnection, EndReason, VoiceState
-from voice.rooms import room_name
+from voice.rooms import parse_room_name, room_name
 
 log = logging.getLogger(__name__)
 
@@ -43,7 +44,9 @@ def end(
         return set()
     EndedConnection.objects.bulk_create(ended)
     VoiceState.objects.filter(pk__in=[one.connection_id for one in ended]).delete()
+    guild_id = guild_of(room)
     for one in ended:
+        events.state_changed(one, guild_id=guild_id, is_over=True)
         log.info(
             "ended connection=%s user=%s channel=%s reason=%s",
             one.connection_id, one.user_id, one.channel_id, reason,
@@ -76,6 +79,33 @@ def bar(where: Q) -> None:
     EndedConnection.objects.filter(where, may_return_until__isnull=False).update(
         may_return_until=None
     )
+
+
+def replace(ended: Iterable[Own], *, by: str, session: str | None, now: datetime) -> Rooms:
+    """These connections of one user make place for another; the rooms due.
+
+    Only one of the same session goes on as the new one. A seat that another device never used
+    just ends.
+    """
+    rooms: Rooms = set()
+    for own in ended:
+        states = VoiceState.objects.select_related("channel").filter(pk=own.connection_id)
+        goes_on = session is not None and own.session == session
+        for state in states:
+            rooms |= end(
+                [state],
+                room=room_of(state.channel),
+                reason=EndReason.REPLACED,
+                now=now,
+                replaced_by=by if goes_on else "",
+            )
+    return rooms
+
+
+def guild_of(room: str) -> int | None:
+    """The guild that a room of ours belongs to."""
+    name = parse_room_name(room)
+    return name.guild_id if name else None
 
 
 def room_of(channel: Channel) -> str:

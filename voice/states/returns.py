@@ -6,7 +6,7 @@ from datetime import datetime
 
 from django.db.models import Q
 
-from voice import pins
+from voice import events, pins
 from voice.grants import Rights
 from voice.look import Look
 from voice.models import EndedConnection, VoiceState
@@ -72,7 +72,7 @@ def _revive(visit: Visit, ended: EndedConnection, rights: Rights, now: datetime)
         "version": ended.version + 1,
         **asdict(rights),
     }
-    VoiceState.objects.create(
+    state = VoiceState.objects.create(
         **(kept | fresh),
         connection_id=ended.connection_id,
         user_id=ended.user_id,
@@ -82,5 +82,6 @@ def _revive(visit: Visit, ended: EndedConnection, rights: Rights, now: datetime)
         room_sid=visit.room_sid,
         created_at=now,
     )
+    events.state_changed(state, guild_id=visit.room.guild_id)
     log.info("returned connection=%s channel=%s", ended.connection_id, ended.channel_id)
     ended.delete()

@@ -2,15 +2,17 @@
 
 import logging
 import uuid
+from collections.abc import Mapping
 from dataclasses import asdict
 from datetime import datetime, timedelta
 
 from django.conf import settings
 from django.db.models import F
 
+from voice import events
 from voice.grants import Rights
 from voice.models import EndReason, VoiceState
-from voice.states.endings import end
+from voice.states.endings import end, guild_of
 
 log = logging.getLogger(__name__)
 
@@ -20,12 +22,14 @@ def reserve(
     connection_id: str,
     user_id: int,
     channel_id: int,
+    guild_id: int | None,
     server_id: int | None,
     session: str | None,
     rights: Rights,
     nonce: uuid.UUID | None,
     until: datetime,
     now: datetime,
+    flags: Mapping[str, bool] | None = None,
 ) -> VoiceState:
     """A new connection with a seat. Without `session` the connection is its own session."""
     state = VoiceState(
@@ -38,8 +42,10 @@ def reserve(
         seat_until=until,
         created_at=now,
         **asdict(rights),
+        **(flags or {}),
     )
     state.save(force_insert=True)
+    events.state_changed(state, guild_id=guild_id)
     log.info("seat connection=%s user=%s channel=%s", connection_id, user_id, channel_id)
     return state
 
@@ -74,6 +80,8 @@ def unseat(*, channel_id: int, room: str, now: datetime) -> None:
         missing_since=None,
         version=F("version") + 1,
     )
+    for state in states.all():
+        events.state_changed(state, guild_id=guild_of(room))
 
 
 def token_end(now: datetime) -> datetime:

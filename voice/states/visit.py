@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
 
+from fluxer.directory.standing import Standing
 from voice import look
 from voice.grants import Admission, Overrides, Rights, decide, may_enter
 from voice.look import Look
@@ -52,28 +53,39 @@ class Visit:
         )
 
 
+RIGHTS = ("mute", "deaf", "suppress", "can_speak", "can_stream", "can_video")
+
+
 def decided(kept: Connection) -> Rights:
     """The rights that were decided for a connection."""
-    return Rights(
-        mute=kept.mute,
-        deaf=kept.deaf,
-        suppress=kept.suppress,
-        can_speak=kept.can_speak,
-        can_stream=kept.can_stream,
-        can_video=kept.can_video,
-    )
+    return Rights(**{name: getattr(kept, name) for name in RIGHTS})
 
 
-def rights_now(found: Look | None, kept: Connection, *, now: datetime) -> Rights | None:
-    """What the connection may do now; None when it may not be there at all."""
-    admission = Admission(kept.admitted_speak, kept.admitted_stream) if kept.admitted else None
-    if found is None or not may_enter(found.standing, admission=admission, now=now):
-        return None
-    overrides = Overrides(
+def apply(state: Connection, rights: Rights) -> None:
+    """Put decided rights, and what follows from them, on a connection that is to be saved."""
+    for name in RIGHTS:
+        setattr(state, name, getattr(rights, name))
+
+
+def overrides_of(kept: Connection) -> Overrides:
+    """What the back end said of this connection."""
+    return Overrides(
         mute=kept.override_mute,
         deaf=kept.override_deaf,
         speak=kept.override_speak,
         stream=kept.override_stream,
         video=kept.override_video,
     )
-    return decide(found.standing, overrides=overrides, admission=admission)
+
+
+def judge(standing: Standing | None, kept: Connection, *, now: datetime) -> Rights | None:
+    """What the connection may do now; None when it may not be there at all."""
+    admission = Admission(kept.admitted_speak, kept.admitted_stream) if kept.admitted else None
+    if standing is None or not may_enter(standing, admission=admission, now=now):
+        return None
+    return decide(standing, overrides=overrides_of(kept), admission=admission)
+
+
+def rights_now(found: Look | None, kept: Connection, *, now: datetime) -> Rights | None:
+    """The same, from a look."""
+    return judge(found.standing if found else None, kept, now=now)

@@ -6,19 +6,34 @@ hit a visit that is allowed.
 """
 
 import logging
-from dataclasses import asdict
 from datetime import datetime
 
 from django.db import transaction
 from django.utils import timezone
 
 from fluxer.directory.changes import lock_channels
-from voice import pins
+from voice import events, pins
 from voice.grants import Rights
 from voice.models import EndReason, VoiceState
+from voice.objects import voice_state
 from voice.states.endings import end, room_of
 from voice.states.returns import returned
-from voice.states.visit import OLD_NEWS, REMOVE, Judged, Verdict, Visit, decided, rights_now
+from voice.states.visit import (
+    OLD_NEWS,
+    REMOVE,
+    RIGHTS,
+    Judged,
+    Verdict,
+    Visit,
+    apply,
+    decided,
+    rights_now,
+)
+
+_VISIT = (
+    "joined_at", "seat_until", "participant_sid", "joined_at_ms", "room_sid", "missing_since",
+    "version",
+)  # fmt: skip
 
 log = logging.getLogger(__name__)
 
@@ -90,17 +105,16 @@ def _entered(visit: Visit, state: VoiceState, now: datetime) -> Judged:
 
 
 def _write(visit: Visit, state: VoiceState, rights: Rights, now: datetime) -> None:
-    is_visible = state.joined_at is None or decided(state) != rights
-    VoiceState.objects.filter(pk=state.pk).update(
-        joined_at=state.joined_at or now,
-        seat_until=None,
-        participant_sid=visit.sid,
-        joined_at_ms=visit.joined_at_ms,
-        room_sid=visit.room_sid or state.room_sid,
-        missing_since=None,
-        version=state.version + is_visible,
-        **asdict(rights),
-    )
+    before = voice_state(state, guild_id=None)
+    state.joined_at, state.seat_until = state.joined_at or now, None
+    state.participant_sid, state.joined_at_ms = visit.sid, visit.joined_at_ms
+    state.room_sid = visit.room_sid or state.room_sid
+    state.missing_since = None
+    apply(state, rights)
+    if voice_state(state, guild_id=None) != before:
+        state.version += 1
+        events.state_changed(state, guild_id=visit.room.guild_id)
+    state.save(update_fields=[*_VISIT, *RIGHTS])
     log.info("joined connection=%s channel=%s", state.connection_id, state.channel_id)
 
 

@@ -1,0 +1,93 @@
+"""Rights in force, at once and not at the next join.
+
+A RightsChange row was written with the change; here it is drained: the live connections concerned
+are recomputed under their channel's lock, one room at a time, and the row is deleted last. A
+process that dies in between loses nothing.
+"""
+
+import logging
+from collections.abc import Iterable
+
+from django.db import transaction
+from django.db.models import Q
+from django.utils import timezone
+
+from fluxer.directory import standing
+from fluxer.directory.changes import lock_channels
+from fluxer.directory.models import Channel, RightsChange
+from voice import due
+from voice.models import EndReason, VoiceState
+from voice.states import changes, endings
+from voice.states.visit import judge
+
+log = logging.getLogger(__name__)
+
+_AT_ONCE = 500
+Scope = RightsChange.Scope
+
+
+def drain() -> int:
+    """Recompute whatever the rows that are there now may have changed; how many rows.
+
+    Two at once do the same work twice, and nothing worse.
+    """
+    rows = list(RightsChange.objects.order_by("pk")[:_AT_ONCE])
+    concerned = {(row.scope, row.subject_id, row.guild_id) for row in rows}
+    where = Q()
+    for scope, subject_id, guild_id in concerned:
+        where |= _concerned(scope, subject_id, guild_id)
+    if rows:
+        states = VoiceState.objects.filter(where).order_by()
+        for channel_id in sorted(set(states.values_list("channel_id", flat=True))):
+            recompute_channel(channel_id, where)
+        RightsChange.objects.filter(pk__in=[row.pk for row in rows]).delete()
+    return len(rows)
+
+
+def _concerned(scope: str, subject_id: int, guild_id: int | None) -> Q:
+    match scope:
+        case Scope.USER:
+            return Q(user_id=subject_id)
+        case Scope.GUILD:
+            return Q(channel__guild_id=subject_id)
+        case Scope.MEMBER:
+            return Q(user_id=subject_id, channel__guild_id=guild_id)
+        case _:
+            return Q(channel_id=subject_id)
+
+
+@transaction.atomic
+def recompute_channel(channel_id: int, where: Q) -> None:
+    """Recompute those of one channel's connections that are concerned."""
+    for channel in lock_channels([channel_id]):
+        states = VoiceState.objects.filter(where, channel=channel)
+        due.mark(*recompute(channel, states))
+
+
+def recompute(channel: Channel, states: Iterable[VoiceState]) -> endings.Rooms:
+    """Under the channel's lock: who may no longer be here is out, the others have their rights as
+    they are now. The rooms that are due are the caller's to mark."""
+    now, found = timezone.now(), list(states)
+    room = endings.room_of(channel)
+    standings = {
+        at.user_id: at
+        for at in standing.read_all(
+            user_ids={state.user_id for state in found}, channel_ids=[channel.pk]
+        )
+    }
+    gone: list[VoiceState] = []
+    rooms: endings.Rooms = set()
+    for state in found:
+        rights = judge(standings.get(state.user_id), state, now=now)
+        if rights is None:
+            gone.append(state)
+        elif changes.write(state, {}, rights=rights, guild_id=channel.guild_id):
+            rooms |= {(state.server_id, room)} if state.server_id is not None else set()
+    rooms |= endings.end(gone, room=room, reason=EndReason.NO_ACCESS, now=now)
+    _bar(gone)
+    return rooms
+
+
+def _bar(gone: Iterable[VoiceState]) -> None:
+    for state in gone:
+        endings.bar(Q(user_id=state.user_id, channel_id=state.channel_id))
