@@ -85,6 +85,14 @@ def _address(url: str, *, schemes: tuple[str, ...]) -> str:
     return url
 
 
+def _save(form: forms.ModelForm) -> None:
+    """Health is not staff's to write, not even as it was when the page was opened."""
+    if form.instance._state.adding:
+        form.instance.save()
+    else:
+        form.instance.save(update_fields=set(form.changed_data) & set(form.cleaned_data))
+
+
 class Registry(admin.ModelAdmin):
     """One writer at a time, and nothing is deleted in bulk."""
 
@@ -120,6 +128,13 @@ class RegionAdmin(Registry):
             Region.objects.filter(is_default=True).exclude(pk=obj.pk).update(is_default=False)
         super().save_model(request, obj, form, change)
 
+    def save_formset(self, request: HttpRequest, form: Any, formset: Any, change: bool) -> None:
+        formset.save(commit=False)  # fills in the region, and lists who is new or changed
+        formset.save_m2m()
+        for of_server in formset.forms:
+            if of_server.has_changed():
+                _save(of_server)
+
 
 @admin.register(Server)
 class ServerAdmin(Registry):
@@ -139,8 +154,4 @@ class ServerAdmin(Registry):
         return str(health.state(server, now=timezone.now())["state"])
 
     def save_model(self, request: HttpRequest, obj: Server, form: Any, change: bool) -> None:
-        """Health is not ours to write, not even as it was when the form was opened."""
-        if change:
-            obj.save(update_fields=[f for f in form.changed_data if f in form.cleaned_data])
-        else:
-            super().save_model(request, obj, form, change)
+        _save(form)
