@@ -40,7 +40,7 @@ def dead(region: RegionView) -> RegionView:
 
 def chosen(regions: Any, **wish: Any) -> str | None:
     found = choose_region(regions, user_id=2, guild_id=None, channel_id=1, **wish)
-    return found and found.id
+    return found.id if found else None
 
 
 def order(regions: Any, **wish: Any) -> list[str]:
@@ -87,7 +87,7 @@ class TestPreference:
     west, east = place("us-west"), place("us-east", is_default=True)
     north = place("north", is_default=True)
 
-    def ask(self, *, accessible: Any, available: Any, preferred: Any = None, default: Any = None):  # type: ignore[no-untyped-def]
+    def ask(self, *, accessible: Any, available: Any, preferred: Any = None, default: Any = None):
         return resolve_voice_region_preference(
             preferred_region_id=preferred,
             accessible_regions=accessible,

@@ -1,0 +1,138 @@
+"""Staff keep regions and servers; the secret goes in and never comes out."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import User as Staff
+from django.test import Client
+
+from regions.models import Region, Server
+from tests.regions.scene import MACHINE, SECRET, region, server
+
+
+@pytest.fixture
+def staff(db: None) -> Client:
+    client = Client()
+    client.force_login(Staff.objects.create_superuser("staff", password="x"))
+    return client
+
+
+def form(**fields: Any) -> dict[str, Any]:
+    return {
+        "endpoint": MACHINE["endpoint"],
+        "api_url": MACHINE["api_url"],
+        "api_key": MACHINE["api_key"],
+        "api_secret": "",
+        "is_active": "on",
+        **fields,
+    }
+
+
+def post(staff: Client, row: Server, **fields: Any) -> Any:
+    return staff.post(f"/admin/regions/server/{row.pk}/change/", form(**fields))
+
+
+@pytest.fixture
+def row(db: None) -> Server:
+    region("us-west")
+    return server("us-west")
+
+
+def test_the_secret_is_never_shown(staff: Client, row: Server) -> None:
+    for path in (
+        f"server/{row.pk}/change/", "server/", "region/us-west/change/", "region/",
+    ):  # fmt: skip
+        page = staff.get(f"/admin/regions/{path}")
+        assert page.status_code == 200
+        assert SECRET not in page.content.decode()
+
+
+def test_an_empty_secret_keeps_the_old_one(staff: Client, row: Server) -> None:
+    Server.objects.update(failures=1)
+    assert post(staff, row, is_draining="on").status_code == 302
+    row.refresh_from_db()
+    assert (row.is_draining, row.api_secret, row.failures) == (True, SECRET, 1)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"endpoint": "wss://elsewhere.example.org"},
+        {"api_url": ""},
+        {"api_key": "another"},
+    ],
+)
+def test_a_changed_address_asks_for_the_secret(
+    staff: Client, row: Server, change: dict[str, str]
+) -> None:
+    page = post(staff, row, **change)
+    assert "needs the secret" in page.content.decode()
+    other = "x" * 32
+    assert post(staff, row, **change, api_secret=other).status_code == 302
+    row.refresh_from_db()
+    assert row.api_secret == other
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"endpoint": "https://voice.example.org"},
+        {"api_url": "http://169.254.169.254"},
+        {"api_secret": "short"},
+    ],
+)
+def test_the_rules_are_those_of_the_api(staff: Client, row: Server, change: Any) -> None:
+    secret = {"api_secret": SECRET}
+    assert post(staff, row, **{**secret, **change}).status_code == 200
+    row.refresh_from_db()
+    assert row.endpoint == MACHINE["endpoint"]
+
+
+def test_a_new_server_needs_its_secret(staff: Client, row: Server) -> None:
+    new = form(region="us-west", slug="b")
+    assert staff.post("/admin/regions/server/add/", new).status_code == 200
+    new["api_secret"] = SECRET
+    assert staff.post("/admin/regions/server/add/", new).status_code == 302
+    assert Server.objects.get(slug="b").api_secret == SECRET
+
+
+def test_the_default_flag_moves_and_regions_come_with_their_servers(
+    staff: Client, row: Server
+) -> None:
+    region("old", is_default=True)
+    Server.objects.update(failures=1)
+    body: dict[str, Any] = {
+        "name": "West",
+        "is_default": "on",
+        "servers-TOTAL_FORMS": "1",
+        "servers-INITIAL_FORMS": "1",
+        "servers-0-id": str(row.pk),
+        "servers-0-region": "us-west",
+        "servers-0-slug": "a",
+        **{f"servers-0-{name}": value for name, value in form(is_draining="on").items()},
+    }
+    answer = staff.post("/admin/regions/region/us-west/change/", body)
+    assert answer.status_code == 302, answer.content.decode()
+    assert Region.objects.get(is_default=True).pk == "us-west"
+    row.refresh_from_db()
+    assert (row.is_draining, row.api_secret, row.failures) == (True, SECRET, 1)
+    body |= {
+        "servers-TOTAL_FORMS": "2",
+        "servers-1-region": "us-west",
+        "servers-1-slug": "b",
+        **{f"servers-1-{name}": value for name, value in form(api_secret=SECRET).items()},
+    }
+    assert staff.post("/admin/regions/region/us-west/change/", body).status_code == 302
+    assert Server.objects.get(slug="b").region_id == "us-west"
+
+
+def test_nothing_is_deleted_in_bulk_and_no_server_that_is_in_use(
+    staff: Client, row: Server
+) -> None:
+    page = staff.get("/admin/regions/server/")
+    assert "delete_selected" not in page.content.decode()
+    page = staff.post("/admin/regions/region/us-west/delete/", {"post": "yes"})
+    assert page.status_code == 200
+    assert Region.objects.filter(pk="us-west").exists()

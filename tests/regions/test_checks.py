@@ -1,0 +1,68 @@
+"""`manage.py check --database default` says what keeps people from talking."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.core import checks
+from django.test import override_settings
+from django.utils import timezone
+
+from regions.checks import regions as check
+from regions.checks import usable_server_exists
+from regions.models import Server
+from tests.regions.scene import region, server
+
+pytestmark = pytest.mark.django_db
+
+
+def found() -> dict[str, str]:
+    """Ids and hints."""
+    return {str(m.id): str(m.hint) for m in check(databases=["default"])}
+
+
+def test_without_regions_it_says_how_to_add_one() -> None:
+    assert set(found()) == {"regions.W001"}
+    assert "regions_import" in found()["regions.W001"]
+    assert not usable_server_exists()
+
+
+@pytest.mark.parametrize(
+    ("fields", "word"),
+    [
+        ({"is_active": False}, "1 inactive"),
+        ({"is_draining": True}, "1 draining"),
+        ({"down_since": timezone.now()}, "1 down"),
+        ({"failing_since": timezone.now()}, "1 failing"),
+        ({"suspect_until": timezone.now() + timedelta(hours=1)}, "suspect"),
+    ],
+)
+def test_servers_that_cannot_take_a_room_are_counted_by_why(
+    fields: dict[str, Any], word: str
+) -> None:
+    region("us-west", is_default=True)
+    assert "No region has a server" in found()["regions.W002"]
+    server("us-west")
+    assert found() == {}
+    assert usable_server_exists()
+    Server.objects.update(**fields)
+    assert word in found()["regions.W002"]
+    assert not usable_server_exists()
+
+
+def test_a_default_is_missed_or_unknown() -> None:
+    region("us-west")
+    server("us-west")
+    assert set(found()) == {"regions.W003"}
+    with override_settings(VOICE_DEFAULT_REGION="us-west"):
+        assert found() == {}
+    with override_settings(VOICE_DEFAULT_REGION="mars"):
+        assert found() == {"regions.W004": "Known regions: us-west."}
+
+
+def test_without_a_database_nothing_is_asked() -> None:
+    assert check(databases=None) == []
+    assert "regions.W001" in {m.id for m in checks.run_checks(databases=["default"])}
+    assert "regions.W001" not in {m.id for m in checks.run_checks()}
