@@ -12,7 +12,6 @@ from tests.voice import scene
 from tests.voice.scene import Caller
 
 
-
 @pytest.fixture
 def stage(db: None) -> None:
     """The guild and its people."""
@@ -55,3 +54,12 @@ def later(time_machine: TimeMachineFixture) -> Callable[[float], None]:
         time_machine.move_to(timezone.now() + timedelta(seconds=seconds), tick=True)
 
     return pass_
+
+
+@pytest.fixture
+def east(stage: None, fake_livekit: Callable[[], FakeLiveKit]) -> FakeLiveKit:
+    """Another server, in us-east."""
+    fake = fake_livekit()
+    scene.server(fake, "us-east")
+    scene.connect(fake)
+    return fake

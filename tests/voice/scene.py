@@ -4,16 +4,21 @@ alice owns the guild, bob and moira are members (moira moderates), charlie is no
 """
 
 import time
+import uuid
+from datetime import timedelta
 from typing import Any
 
 import jwt
 from django.conf import settings
 from django.test import Client
+from django.utils import timezone
 
 from fluxer.directory.models import Channel, ChannelType, Guild, Member, Role, User
 from fluxer.directory.permissions import EVERYONE_DEFAULT, Permission
 from regions.models import Region, Server
 from tests.livekit.fake import FakeLiveKit
+from voice.models import DueRoom, EndedConnection, RoomPin, VoiceState
+from voice.rooms import new_connection_id
 
 ALICE, BOB, CHARLIE, MOIRA = 1, 2, 3, 4
 GUILD, MODERATORS = 10, 11
@@ -26,9 +31,7 @@ def people(*, members: int = 0) -> None:
     for pk, name in ((ALICE, "alice"), (BOB, "bob"), (CHARLIE, "charlie"), (MOIRA, "moira")):
         User.objects.create(pk=pk, username=name)
     Guild.objects.create(pk=GUILD, name="guild", owner_id=ALICE)
-    Role.objects.create(
-        pk=GUILD, guild_id=GUILD, name="@everyone", permissions=EVERYONE_DEFAULT
-    )
+    Role.objects.create(pk=GUILD, guild_id=GUILD, name="@everyone", permissions=EVERYONE_DEFAULT)
     moderation = Permission.MUTE_MEMBERS | Permission.DEAFEN_MEMBERS | Permission.MOVE_MEMBERS
     Role.objects.create(
         pk=MODERATORS, guild_id=GUILD, name="mods", permissions=moderation, position=5
@@ -117,3 +120,38 @@ def connect(fake: FakeLiveKit) -> None:
         return int(response.status_code)
 
     fake.webhooks.to(deliver)
+
+
+def seat(
+    user_id: int,
+    channel_id: int = VOICE,
+    *,
+    server: Server | None = None,
+    session: str | None = None,
+    is_joined: bool = False,
+    **fields: Any,
+) -> VoiceState:
+    """A connection put into the table by hand, with no token, pin or LiveKit behind it."""
+    now, connection_id = timezone.now(), new_connection_id()
+    joined = {"joined_at": now, "participant_sid": f"PA_{connection_id}"}
+    seated = {"seat_until": now + timedelta(seconds=120)}
+    state: VoiceState = VoiceState.objects.create(
+        **{
+            "connection_id": connection_id,
+            "user_id": user_id,
+            "channel_id": channel_id,
+            "server": server,
+            "session": session or connection_id,
+            "token_nonce": None if server is None else uuid.uuid4(),
+            "created_at": now,
+            **(joined if is_joined else seated),
+            **fields,
+        }
+    )
+    return state
+
+
+def written() -> dict[str, list[dict[str, Any]]]:
+    """All that voice has in its tables, to be compared with what it has later."""
+    tables = (RoomPin, VoiceState, EndedConnection, DueRoom)
+    return {table.__name__: list(table.objects.order_by("pk").values()) for table in tables}
