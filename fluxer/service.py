@@ -16,8 +16,8 @@ from fluxer.fields import SnowflakeField
 
 PAGE = 100
 
-COLLECTION = {"get": "list"}
-ITEM = {"get": "retrieve", "put": "replace", "patch": "merge", "delete": "destroy"}
+COLLECTION: dict[str, Any] = {"get": "list"}
+ITEM: dict[str, Any] = {"get": "retrieve", "put": "replace", "patch": "merge", "delete": "destroy"}
 
 
 class Noun(Protocol):
@@ -91,7 +91,7 @@ class ServiceViewSet(GenericViewSet[Any]):
             )(cls)
 
     @classmethod
-    def rooms(cls, *, action: str, body: Any, **ids: Any) -> Iterable[int]:
+    def rooms(cls, *, action: str, **ids: Any) -> Iterable[int]:
         """The channels that this action will lock; a batch locks those of all elements first."""
         return ()
 
