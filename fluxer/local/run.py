@@ -87,7 +87,10 @@ def _prepare(
         )  # fmt: skip
     if done.returncode:
         why = (log.read_text().strip() or "no message").splitlines()[-1]
-        raise LocalError(f"The database could not be made ready ({why}): see {log}.")
+        raise LocalError(
+            f"The database could not be made ready ({why}): look into {log}, remove the cause, "
+            "and start again."
+        )
     said: dict[str, str] = json.loads(done.stdout.splitlines()[-1])
     return said
 

@@ -11,8 +11,8 @@ from fluxer.local.errors import LocalError
 
 
 def text_secret() -> str:
-    """43 characters: 256 bits."""
-    return secrets.token_urlsafe(32)
+    """64 characters: Django asks for 50, the others for 32."""
+    return secrets.token_urlsafe(48)
 
 
 def fernet_key() -> str:
