@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from fluxer.local.errors import LocalError
 from fluxer.local.livekit import LiveKit
 from fluxer.local.livekit_binary import binary
 from fluxer.local.ports import LiveKitPorts, free_port
@@ -45,7 +46,10 @@ def pytest_load_initial_conftests(early_config: pytest.Config) -> Generator[None
     else:
         stack = ExitStack()
         early_config.add_cleanup(stack.close)
-        _start(stack)
+        try:
+            _start(stack)
+        except LocalError as problem:
+            raise pytest.UsageError(str(problem)) from problem
     return (yield)
 
 
