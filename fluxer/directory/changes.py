@@ -8,7 +8,6 @@ rows are the promise, and beat finds them anyway.
 
 import logging
 from collections.abc import Callable, Iterable, Sequence
-from functools import partial
 from typing import Any
 
 from django.db import transaction
@@ -59,6 +58,17 @@ def lock_channels(channel_ids: Iterable[int]) -> list[Channel]:
     )
 
 
+def rooms_of_users(user_ids: Sequence[int]) -> set[int]:
+    """The channels in which these users have connections, as all hooks together know them."""
+    return {pk for found in channels_of_users(user_ids=user_ids) for pk in found}
+
+
+def region_is_open(*, region_id: str, guild_id: int | None) -> bool:
+    """The region exists and takes this guild (None: a call). Where nobody knows regions, no."""
+    answers = region_allowed(region_id=region_id, guild_id=guild_id)
+    return bool(answers) and all(answers)
+
+
 def note(scope: "RightsChange.Scope", subject_id: int, *, guild_id: int | None = None) -> None:
     """Write down that rights may have changed. Call it in the transaction of the change."""
     RightsChange.objects.create(scope=scope, subject_id=subject_id, guild_id=guild_id)
@@ -73,7 +83,9 @@ def note_all(changes: Sequence[RightsChange]) -> None:
 
 
 def _drain_after_commit() -> None:
-    transaction.on_commit(partial(_drain), robust=True)
+    """Once a transaction, however much it changes: a batch must not ask a thousand times."""
+    if not any(function is _drain for _, function, _ in transaction.get_connection().run_on_commit):
+        transaction.on_commit(_drain, robust=True)
 
 
 def _drain() -> None:
