@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterable
-from typing import Any, ClassVar, Protocol
+from typing import Any, Protocol
 
 from django.db.models import Model, QuerySet
 from drf_spectacular.utils import extend_schema, extend_schema_field, extend_schema_view
@@ -75,10 +75,10 @@ class ServiceViewSet(GenericViewSet[Any]):
     pagination_class = None
     filter_backends = ()
 
-    noun: ClassVar[Any]  # a Noun, usually a module
-    key: ClassVar[str] = "pk"  # what a collection is in order of
-    page: ClassVar[type[Page]] = Page
-    in_batch: ClassVar[frozenset[str]] = frozenset({"replace", "merge", "destroy"})
+    noun: Any  # a Noun, usually a module
+    key: str = "pk"  # what a collection is in order of
+    page: type[Page] = Page
+    in_batch: frozenset[str] = frozenset({"replace", "merge", "destroy"})
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
