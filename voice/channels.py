@@ -78,3 +78,11 @@ def _change_region(channel: Channel, region_id: str | None, by: Actor) -> None:
             raise UnknownVoiceRegion
     changes.before_region_change(channel_id=channel.pk, region_id=region_id)
     audit.write(by, "change_region", guild_id=channel.guild_id, channel_id=channel.pk)
+
+
+def require_mover(*, user_id: int, channel_id: int) -> None:
+    """MissingPermissions for who may not put people out of the voice channel."""
+    found = require_visible(user_id=user_id, channel_id=channel_id)
+    require(found, Permission.MOVE_MEMBERS)
+    if not found.has_voice:
+        raise InvalidChannelType

@@ -141,6 +141,33 @@ def disconnect_channel(*, channel_id: int, by: Actor) -> int:
     return count
 
 
+@transaction.atomic
+def update(
+    *,
+    channel_id: int,
+    user_id: int,
+    words: Mapping[str, bool],
+    rights: Mapping[str, bool],
+    connection_id: str | None = None,
+    by: Actor,
+) -> list[dict[str, Any]]:
+    """Both of the following, all or nothing; the states that were touched."""
+    meant = {"channel_id": channel_id, "user_id": user_id, "connection_id": connection_id}
+    channel = _channel(channel_id)
+    guild_wide = words and channel.guild_id is not None
+    # A member's mute reaches all their channels: all of them are locked at once, in id order.
+    mine = lookup.live(user_id=user_id, guild_id=channel.guild_id) if guild_wide else []
+    lock_channels({channel_id, *(state.channel_id for state in mine)})
+    if not _meant(channel, user_id, connection_id):
+        raise UserNotInVoice
+    if words:
+        update_participant(**meant, words=words, by=by)
+    if rights:
+        update_participant_permissions(**meant, rights=rights)
+    touched = _meant(channel, user_id, connection_id)
+    return [voice_state(state, guild_id=channel.guild_id) for state in touched]
+
+
 def update_participant(
     *,
     channel_id: int,
@@ -148,18 +175,13 @@ def update_participant(
     words: Mapping[str, bool],
     connection_id: str | None = None,
     by: Actor,
-) -> list[dict[str, Any]]:
+) -> None:
     """Server mute and deaf: in guilds the member's, in calls for these connections' lives."""
-    channel = _channel(channel_id)
-    if channel.guild_id is None:
-        return _override(channel_id, user_id, connection_id, words)
-    if not _meant(channel, user_id, connection_id):
-        raise UserNotInVoice
-    moderate(Order(guild_id=channel.guild_id, user_id=user_id, words=words), by=by)
-    return [
-        voice_state(state, guild_id=channel.guild_id)
-        for state in _meant(channel, user_id, connection_id)
-    ]
+    guild_id = _channel(channel_id).guild_id
+    if guild_id is None:
+        _override(channel_id, user_id, connection_id, words)
+    else:
+        moderate(Order(guild_id=guild_id, user_id=user_id, words=words), by=by)
 
 
 def update_participant_permissions(
@@ -168,16 +190,16 @@ def update_participant_permissions(
     user_id: int,
     rights: Mapping[str, bool],
     connection_id: str | None = None,
-) -> list[dict[str, Any]]:
+) -> None:
     """`can_speak`, `can_stream`, `can_video`, for these connections' lives. A mute still wins."""
     words = {name.removeprefix("can_"): value for name, value in rights.items()}
-    return _override(channel_id, user_id, connection_id, words)
+    _override(channel_id, user_id, connection_id, words)
 
 
 @transaction.atomic
 def _override(
     channel_id: int, user_id: int, connection_id: str | None, words: Mapping[str, bool]
-) -> list[dict[str, Any]]:
+) -> None:
     channel = _locked(channel_id)
     states = _meant(channel, user_id, connection_id)
     if not states:
@@ -185,7 +207,6 @@ def _override(
     there, now = standing.read(user_id=user_id, channel_id=channel_id), timezone.now()
     overrides = {f"override_{name}": value for name, value in words.items()}
     due.mark(*_written(channel, states, overrides, there, now))
-    return [voice_state(state, guild_id=channel.guild_id) for state in states]
 
 
 def _written(

@@ -50,3 +50,10 @@ def member(*, user_id: int, guild_id: int) -> Ranked:
     )
     own = roles.exclude(pk=guild.pk).aggregate(Max("position"))["position__max"]
     return Ranked(user_id, is_owner, own or 0, base)
+
+
+def require_moderator(*, user_id: int, guild_id: int) -> None:
+    """MissingPermissions for who may neither mute, deafen nor move anybody in the guild."""
+    anybody = Permission.MUTE_MEMBERS | Permission.DEAFEN_MEMBERS | Permission.MOVE_MEMBERS
+    if not member(user_id=user_id, guild_id=guild_id).permissions & anybody:
+        raise MissingPermissions(f"You have none of {names(anybody)}")

@@ -4,7 +4,14 @@ from typing import Any
 
 from rest_framework import serializers
 
-from fluxer.fields import CoordinateField, SnowflakeField, StrictCharField
+from fluxer.directory.models import LIMITS
+from fluxer.fields import (
+    CoordinateField,
+    SnowflakeField,
+    StrictBooleanField,
+    StrictCharField,
+    StrictIntegerField,
+)
 
 
 class TokenRequest(serializers.Serializer):
@@ -33,3 +40,179 @@ class TokenGrant(serializers.Serializer):
     endpoint = serializers.CharField(help_text="WebSocket URL of the LiveKit server.")
     connection_id = serializers.CharField()
     token_nonce = serializers.UUIDField()
+
+
+def _connection() -> StrictCharField:
+    return StrictCharField(required=False, max_length=64)
+
+
+class ConnectionQuery(serializers.Serializer):
+    """`?connection_id=`."""
+
+    connection_id = _connection()
+
+
+class StateChange(serializers.Serializer):
+    """`PATCH …/voice-states/@me`. `mute`, `deaf` and `suppress` are read-only, and ignored."""
+
+    channel_id = SnowflakeField(required=False, allow_null=True, help_text="null leaves")
+    self_mute = StrictBooleanField(required=False)
+    self_deaf = StrictBooleanField(required=False)
+    self_video = StrictBooleanField(required=False)
+    self_stream = StrictBooleanField(required=False)
+    connection_id = _connection()
+
+
+class VoiceStateObject(serializers.Serializer):
+    """A voice state."""
+
+    user_id = SnowflakeField()
+    guild_id = SnowflakeField(allow_null=True)
+    channel_id = SnowflakeField(allow_null=True)
+    session_id = serializers.CharField(allow_null=True)
+    self_mute = serializers.BooleanField()
+    self_deaf = serializers.BooleanField()
+    self_video = serializers.BooleanField()
+    self_stream = serializers.BooleanField()
+    mute = serializers.BooleanField(help_text="Muted by a moderator.")
+    deaf = serializers.BooleanField(help_text="Deafened by a moderator.")
+    suppress = serializers.BooleanField(help_text="May not SPEAK here.")
+    connection_id = serializers.CharField(allow_null=True)
+    version = serializers.IntegerField(help_text="Rises with every visible change.")
+    joined_at = serializers.DateTimeField(allow_null=True, help_text="null: a reserved seat.")
+
+
+class MemberChange(serializers.Serializer):
+    """`PATCH /guilds/{guild_id}/members/{user_id}`."""
+
+    mute = StrictBooleanField(required=False)
+    deaf = StrictBooleanField(required=False)
+    channel_id = SnowflakeField(required=False, allow_null=True, help_text="null disconnects")
+    connection_id = _connection()
+
+
+class MemberObject(serializers.Serializer):
+    """A member of a guild."""
+
+    user_id = SnowflakeField()
+    guild_id = SnowflakeField()
+    nick = serializers.CharField()
+    role_ids = serializers.ListField(child=SnowflakeField())
+    mute = serializers.BooleanField()
+    deaf = serializers.BooleanField()
+    timed_out_until = serializers.DateTimeField(allow_null=True)
+
+
+class AuditQuery(serializers.Serializer):
+    """`?before=id&limit=`."""
+
+    before = SnowflakeField(required=False)
+    limit = serializers.IntegerField(required=False, min_value=1, max_value=100, default=100)
+
+
+class AuditObject(serializers.Serializer):
+    """One thing that a moderator did."""
+
+    id = serializers.CharField()
+    actor_id = SnowflakeField(allow_null=True, help_text="null: the back end or staff")
+    action = serializers.CharField()
+    target_id = SnowflakeField(allow_null=True)
+    channel_id = SnowflakeField(allow_null=True)
+    reason = serializers.CharField(allow_null=True)
+    at = serializers.DateTimeField()
+
+
+class Disconnected(serializers.Serializer):
+    """How many connections ended."""
+
+    success = serializers.BooleanField()
+    disconnected_count = serializers.IntegerField()
+
+
+def _limit(name: str) -> StrictIntegerField:
+    least, most = LIMITS[name]
+    return StrictIntegerField(required=False, min_value=least, max_value=most)
+
+
+class ChannelChange(serializers.Serializer):
+    """`PATCH /channels/{channel_id}`."""
+
+    rtc_region = StrictCharField(
+        required=False, allow_null=True, max_length=64, help_text="null: automatic"
+    )
+    bitrate = _limit("bitrate")
+    user_limit = _limit("user_limit")
+    voice_connection_limit = _limit("voice_connection_limit")
+
+
+class ChannelObject(serializers.Serializer):
+    """A channel's voice settings."""
+
+    id = SnowflakeField()
+    type = serializers.IntegerField()
+    guild_id = SnowflakeField(allow_null=True)
+    name = serializers.CharField()
+    bitrate = serializers.IntegerField()
+    user_limit = serializers.IntegerField()
+    voice_connection_limit = serializers.IntegerField()
+    rtc_region = serializers.CharField(allow_null=True)
+
+
+class PinObject(serializers.Serializer):
+    """Where a room lives."""
+
+    region_id = serializers.CharField()
+    server_id = serializers.CharField()
+    endpoint = serializers.CharField()
+    pinned_at = serializers.DateTimeField()
+    expires_at = serializers.DateTimeField(allow_null=True, help_text="null: somebody is in")
+
+
+class ParticipantQuery(serializers.Serializer):
+    """`?region_id=&server_id=`: a server other than the pinned one; both or neither."""
+
+    region_id = StrictCharField(required=False, max_length=64)
+    server_id = StrictCharField(required=False, max_length=64)
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        if len(attrs) == 1:
+            missing = ({"region_id", "server_id"} - set(attrs)).pop()
+            message = "Name the region and the server, or neither."
+            raise serializers.ValidationError({missing: [message]}, code="required")
+        return attrs
+
+
+class TrackObject(serializers.Serializer):
+    """A published track."""
+
+    sid = serializers.CharField()
+    type = serializers.ChoiceField(["AUDIO", "VIDEO", "DATA"])
+    muted = serializers.BooleanField()
+
+
+class ParticipantObject(serializers.Serializer):
+    """Somebody whom LiveKit shows in the room."""
+
+    identity = serializers.CharField()
+    state = serializers.ChoiceField(["JOINING", "JOINED", "ACTIVE", "DISCONNECTED"])
+    tracks = TrackObject(many=True)
+    metadata = serializers.CharField()
+    joined_at = serializers.IntegerField(help_text="unix seconds")
+
+
+class Participants(serializers.Serializer):
+    """All of them: never an empty list for an error."""
+
+    status = serializers.ChoiceField(["success"])
+    participants = ParticipantObject(many=True)
+
+
+class ParticipantChange(serializers.Serializer):
+    """What the back end says of somebody in voice."""
+
+    mute = StrictBooleanField(required=False)
+    deaf = StrictBooleanField(required=False)
+    can_speak = StrictBooleanField(required=False)
+    can_stream = StrictBooleanField(required=False)
+    can_video = StrictBooleanField(required=False)
+    connection_id = _connection()

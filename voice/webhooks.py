@@ -18,6 +18,7 @@ from regions import health
 from regions.models import Server
 from voice import due, wire
 from voice.rooms import RoomName, parse_identity, parse_room_name
+from voice.states.departures import finish, is_granted, throw_out
 from voice.states.visit import Verdict, Visit
 from voice.states.visits import confirm, left
 
@@ -100,6 +101,22 @@ def _aborted(server: Server, room: RoomName, event: WebhookEvent) -> None:
         left(visit, is_abort=True)
 
 
+def _track_published(server: Server, room: RoomName, event: WebhookEvent) -> None:
+    """A track that says it is something else puts its publisher out; a source that was not
+    granted has the room settled. The participant of this event may be minimal."""
+    identity = parse_identity(event.participant.identity)
+    with transaction.atomic():
+        if not wire.is_honest(event.track) and identity is not None:
+            throw_out(server_id=server.pk, room=room, identity=identity)
+            due.mark((server.pk, str(room)))
+        elif identity is None or not is_granted(identity, wire.source(event.track)):
+            due.mark((server.pk, str(room)))
+
+
+def _room_finished(server: Server, room: RoomName, event: WebhookEvent) -> None:
+    finish(server_id=server.pk, room=room, room_sid=event.room.sid)
+
+
 def _visit(server: Server, room: RoomName, event: WebhookEvent) -> Visit | None:
     participant: ParticipantInfo = event.participant
     identity = parse_identity(participant.identity)
@@ -119,4 +136,6 @@ _HANDLERS: dict[str, Any] = {
     "participant_joined": _joined,
     "participant_left": _left,
     "participant_connection_aborted": _aborted,
+    "room_finished": _room_finished,
+    "track_published": _track_published,
 }

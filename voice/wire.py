@@ -1,7 +1,13 @@
 """LiveKit's messages, read and written in our words."""
 
 from django.conf import settings
-from livekit.protocol.models import ParticipantInfo, ParticipantPermission, TrackSource
+from livekit.protocol.models import (
+    ParticipantInfo,
+    ParticipantPermission,
+    TrackInfo,
+    TrackSource,
+    TrackType,
+)
 
 from voice import grants
 from voice.grants import Rights
@@ -32,6 +38,18 @@ def agrees(shown: ParticipantPermission, rights: Rights) -> bool:
 def is_unseen(shown: ParticipantPermission) -> bool:
     """Hidden from the others, or a recorder: nothing that we ever make."""
     return shown.hidden or shown.recorder
+
+
+def source(track: TrackInfo) -> str:
+    """What a track says that it is: microphone, camera, screen_share, …"""
+    return TrackSource.Name(track.source).lower()
+
+
+def is_honest(track: TrackInfo) -> bool:
+    """Its kind fits its source: LiveKit does not look, so sound could be sent as a camera."""
+    sound = (TrackSource.MICROPHONE, TrackSource.SCREEN_SHARE_AUDIO)
+    sight = (TrackSource.CAMERA, TrackSource.SCREEN_SHARE)
+    return track.source in (sound if track.type == TrackType.AUDIO else sight)
 
 
 def joined_at_ms(participant: ParticipantInfo) -> int:
