@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, cast
+from typing import Any, cast
 
 from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
@@ -82,7 +82,7 @@ class ChannelRegionsView(RegionMenu):
 class RegionViewSet(ServiceViewSet):
     """`/service/regions`."""
 
-    noun: ClassVar[Any] = regions
+    noun = regions
     serializer_class = RegionSerializer
     page = SlugPage
     error_codes = {
@@ -94,7 +94,7 @@ class RegionViewSet(ServiceViewSet):
 class ServerViewSet(ServiceViewSet):
     """`/service/regions/{region_id}/servers`."""
 
-    noun: ClassVar[Any] = servers
+    noun = servers
     key = "slug"
     serializer_class = ServerSerializer
     page = SlugPage
