@@ -1,7 +1,5 @@
 """Where everything is."""
 
-from importlib.util import find_spec
-
 from django.contrib import admin
 from django.urls import include, path, register_converter
 
@@ -17,11 +15,9 @@ urlpatterns = [
     path("healthz", health.healthz, name="healthz"),
     path("readyz", health.readyz, name="readyz"),
     path("admin/", admin.site.urls),
-    *(
-        path("", include(module))
-        for module in ("fluxer.directory.urls", "regions.urls", "voice.urls")
-        if find_spec(module)
-    ),
+    path("", include("fluxer.directory.urls")),
+    path("", include("regions.urls")),
+    path("", include("voice.urls")),
 ]
 
 handler400 = "fluxer.requests.bad_request"
