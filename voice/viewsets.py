@@ -33,7 +33,7 @@ _JOIN_ERRORS = (
     "FEATURE_TEMPORARILY_DISABLED",
 )
 _OWN_ERRORS = {
-    "retrieve": (*_GUILD_ERRORS, "UNKNOWN_VOICE_STATE"),
+    "retrieve": (*_GUILD_ERRORS, "UNKNOWN_VOICE_STATE", "UNKNOWN_CHANNEL", "INVALID_CHANNEL_TYPE"),
     "partial_update": (*_JOIN_ERRORS, "UNKNOWN_GUILD", "USER_NOT_IN_VOICE"),
 }
 
@@ -70,8 +70,6 @@ class VoiceTokenViewSet(ViewSet):
         is a new connection.
         """
         body = parsed(shapes.TokenRequest, request.data)
-        if body.get("channel_id", channel_id) != channel_id:
-            raise InvalidFormBody.at("channel_id", "MISMATCH", "The path names another channel.")
         near = None if body["latitude"] is None else (body["latitude"], body["longitude"])
         wish = Wish(
             user_id=request.user.pk,
