@@ -78,6 +78,7 @@ class VoiceTokenViewSet(ViewSet):
             session=request.auth.session,
             region_id=body["region"],
             connection_id=body["connection_id"],
+            named_channel_id=body.get("channel_id"),
         )
         return Response(tokens.issue(wish, near=near))
 
