@@ -1,4 +1,4 @@
-"""The cast is on the stage, and the transactions are real: deferred constraints count too."""
+"""The cast is on the stage."""
 
 import pytest
 
@@ -6,7 +6,7 @@ from tests.directory.cast import BackEnd, stage
 
 
 @pytest.fixture
-def empty(transactional_db: None) -> BackEnd:
+def empty(db: None) -> BackEnd:
     """The back end of a chat product that nobody uses yet."""
     return BackEnd()
 
@@ -17,3 +17,9 @@ def backend(empty: BackEnd) -> BackEnd:
     response = empty.batch(*stage())
     assert response.status_code == 200, response.content
     return empty
+
+
+@pytest.fixture
+def committed(transactional_db: None, backend: BackEnd) -> BackEnd:
+    """The same where threads meet: what was told is committed, and all can see it."""
+    return backend
