@@ -39,13 +39,18 @@ def people(*, members: int = 0) -> None:
     for pk in (ALICE, BOB, MOIRA):
         roles = [MODERATORS] if pk == MOIRA else []
         Member.objects.create(guild_id=GUILD, user_id=pk, role_ids=roles)
-    more = [User(pk=1000 + n, username=f"user{n}") for n in range(members)]
-    User.objects.bulk_create(more)
-    Member.objects.bulk_create([Member(guild_id=GUILD, user_id=user.pk) for user in more])
+    more_members(members)
     for pk, kind in ((VOICE, 2), (OTHER_VOICE, 2), (TEXT, 0)):
         Channel.objects.create(pk=pk, type=kind, guild_id=GUILD, name=f"channel{pk}")
     Channel.objects.create(pk=DM, type=ChannelType.DM, recipient_ids=[ALICE, BOB])
     Channel.objects.create(pk=GROUP, type=ChannelType.GROUP_DM, recipient_ids=[ALICE, BOB, MOIRA])
+
+
+def more_members(count: int) -> None:
+    """Members with ids from 1000."""
+    more = [User(pk=1000 + n, username=f"user{n}") for n in range(count)]
+    User.objects.bulk_create(more)
+    Member.objects.bulk_create([Member(guild_id=GUILD, user_id=user.pk) for user in more])
 
 
 def server(fake: Any, region: str = "us-west", slug: str = "", **fields: Any) -> Server:
