@@ -7,7 +7,7 @@ from dataclasses import asdict
 from datetime import datetime, timedelta
 
 from django.conf import settings
-from django.db.models import F
+from django.db.models import Case, F, When
 
 from voice import events
 from voice.grants import Rights
@@ -71,6 +71,7 @@ def unseat(*, channel_id: int, room: str, now: datetime) -> None:
     """
     states = VoiceState.objects.filter(channel_id=channel_id)
     end(states.filter(seat_until__lte=now), room=room, reason=EndReason.EXPIRED, now=now)
+    were_in = list(states.filter(joined_at__isnull=False).values_list("pk", flat=True))
     states.update(
         server=None,
         joined_at=None,
@@ -78,9 +79,13 @@ def unseat(*, channel_id: int, room: str, now: datetime) -> None:
         participant_sid="",
         room_sid="",
         missing_since=None,
-        version=F("version") + 1,
+        # Another server has another clock: what is told of the lost one is no order any more.
+        gone_sid="",
+        gone_joined_at_ms=0,
+        joined_at_ms=0,
+        version=F("version") + Case(When(pk__in=were_in, then=1), default=0),
     )
-    for state in states.all():
+    for state in states.filter(pk__in=were_in):
         events.state_changed(state, guild_id=guild_of(room))
 
 
