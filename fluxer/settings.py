@@ -192,7 +192,7 @@ METRICS_TOKEN = env.str("METRICS_TOKEN", default="")
 
 # --- Voice -------------------------------------------------------------------------------------
 VOICE_TOKEN_TTL = _seconds("VOICE_TOKEN_TTL", 60)
-VOICE_TOKEN_LEEWAY = _seconds("VOICE_TOKEN_LEEWAY", 60, least=0)
+VOICE_TOKEN_LEEWAY = 60  # seconds for which LiveKit still takes an expired token
 VOICE_PIN_TIMEOUT = _seconds("VOICE_PIN_TIMEOUT", 60)
 VOICE_DEFAULT_REGION = env.str("VOICE_DEFAULT_REGION", default="")
 VOICE_SWEEP_INTERVAL = _seconds("VOICE_SWEEP_INTERVAL", 10)
@@ -231,7 +231,8 @@ CELERY_BEAT_SCHEDULE = {
 }
 
 # --- The API -----------------------------------------------------------------------------------
-DATA_UPLOAD_MAX_MEMORY_SIZE = 2 * 1024 * 1024  # our own limits are lower, and answer in the envelope
+# Our own limits are lower, and answer in the envelope.
+DATA_UPLOAD_MAX_MEMORY_SIZE = 2 * 1024 * 1024
 REST_FRAMEWORK: dict[str, Any] = {
     "DEFAULT_AUTHENTICATION_CLASSES": ["fluxer.authentication.UserAuthentication"],
     "DEFAULT_PERMISSION_CLASSES": ["fluxer.authentication.IsCaller"],

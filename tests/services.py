@@ -47,13 +47,13 @@ def pytest_load_initial_conftests(early_config: pytest.Config) -> Generator[None
         stack = ExitStack()
         early_config.add_cleanup(stack.close)
         try:
-            _start(stack)
+            start(stack)
         except LocalError as problem:
             raise pytest.UsageError(str(problem)) from problem
     return (yield)
 
 
-def _start(stack: ExitStack) -> None:
+def start(stack: ExitStack) -> None:
     """Start what is not given, and say where everything is."""
     directory = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="fluxer-tests-")))
     directory.chmod(0o711)  # PostgreSQL may run as another user
