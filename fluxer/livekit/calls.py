@@ -28,6 +28,9 @@ ANSWER_LIMIT = 32 * 1024 * 1024  # bytes; ten thousand rooms are about three mil
 ERROR_LIMIT = 64 * 1024
 PROTOBUF = "application/protobuf"
 TRANSPORT_ERRORS = (aiohttp.ClientError, TimeoutError, OSError, ValueError)
+# What these name must exist. CreateRoom and the lists name nothing that could be gone: a 404 of
+# theirs is a server that does not do its work.
+MUST_EXIST = {"RemoveParticipant", "UpdateParticipant", "DeleteRoom"}
 TWIRP_CODE = re.compile(r"[a-z_]{1,20}")  # no token or secret looks like this
 
 observers: list[Observer] = []
@@ -106,7 +109,7 @@ def _refusal(method: str, status: int, body: bytes) -> LiveKitError:
         code = json.loads(body)["code"]
     except (ValueError, TypeError, KeyError, RecursionError):
         code = None
-    if status == 404 and code == "not_found":
+    if status == 404 and code == "not_found" and method in MUST_EXIST:
         return LiveKitGone(f"LiveKit knows nothing of what {method} asked for")
     told = f" {code}" if isinstance(code, str) and TWIRP_CODE.fullmatch(code) else ""
     return LiveKitUnavailable(f"LiveKit answered {method} with {status}{told}")
