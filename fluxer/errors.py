@@ -196,7 +196,7 @@ def from_exception(error: Exception) -> FluxerError:
         case drf.NotAcceptable():
             return NotFound("Only JSON is served here")
         case drf.Throttled():
-            return RateLimited(retry_after=max(1, int(error.wait or 1)))
+            return RateLimited(retry_after=max(1, int(getattr(error, "wait", None) or 1)))
         case OperationalError() | InterfaceError():
             log.warning("database unavailable: %s", type(error.__cause__ or error).__name__)
             return ServiceUnavailable()

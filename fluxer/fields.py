@@ -50,7 +50,9 @@ class StrictFloatField(serializers.FloatField):
         return value
 
 
-@extend_schema_field({"type": "string", "pattern": "^(0|[1-9][0-9]{0,18})$", "example": "123456789"})
+@extend_schema_field(
+    {"type": "string", "pattern": "^(0|[1-9][0-9]{0,18})$", "example": "123456789"}
+)
 class SnowflakeField(serializers.Field):
     """An id: a decimal string outside, an integer inside."""
 

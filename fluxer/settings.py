@@ -121,7 +121,7 @@ _DATABASE = DATABASES["default"]
 if not _DATABASE["ENGINE"].endswith("postgresql"):
     raise ImproperlyConfigured("DATABASE_URL must name a PostgreSQL database (postgres://…).")
 _DATABASE["ATOMIC_REQUESTS"] = False
-_DATABASE["CONN_HEALTH_CHECKS"] = False
+_DATABASE["CONN_HEALTH_CHECKS"] = True
 _DATABASE["DISABLE_SERVER_SIDE_CURSORS"] = True
 _POOL_SIZE = env.int("DATABASE_POOL_SIZE", default=16)
 _DATABASE.setdefault("OPTIONS", {}).update(

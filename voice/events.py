@@ -74,7 +74,7 @@ def _after_commit(event: Event) -> None:
     if not connection.in_atomic_block:
         _publish([event])
         return
-    for _, function, _ in connection.run_on_commit:
+    for _, function, *_ in connection.run_on_commit:
         if isinstance(function, partial) and function.func is _publish:
             function.args[0].append(event)
             return

@@ -152,7 +152,6 @@ def update(
     by: Actor,
 ) -> list[dict[str, Any]]:
     """Both of the following, all or nothing; the states that were touched."""
-    meant = {"channel_id": channel_id, "user_id": user_id, "connection_id": connection_id}
     channel = _channel(channel_id)
     guild_wide = words and channel.guild_id is not None
     # A member's mute reaches all their channels: all of them are locked at once, in id order.
@@ -161,9 +160,17 @@ def update(
     if not _meant(channel, user_id, connection_id):
         raise UserNotInVoice
     if words:
-        update_participant(**meant, words=words, by=by)
+        update_participant(
+            channel_id=channel_id,
+            user_id=user_id,
+            words=words,
+            connection_id=connection_id,
+            by=by,
+        )
     if rights:
-        update_participant_permissions(**meant, rights=rights)
+        update_participant_permissions(
+            channel_id=channel_id, user_id=user_id, rights=rights, connection_id=connection_id
+        )
     touched = _meant(channel, user_id, connection_id)
     return [voice_state(state, guild_id=channel.guild_id) for state in touched]
 

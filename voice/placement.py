@@ -120,8 +120,9 @@ def _make(room: str, place: Place, patience: Patience) -> datetime | None:
         livekit.create_room(
             place.livekit,
             name=room,
+            empty_timeout=wire.lifetime(),
+            departure_timeout=wire.lifetime(),
             timeout=seconds,
-            **wire.lifetimes(),
         )
     except LiveKitUnavailable as error:
         log.warning("no room on %s/%s: %s", place.region_id, place.slug, error)

@@ -207,7 +207,7 @@ def _bar_the_absent(change: Change) -> None:
 
     Leaving with a connection of one's own that is over is fine; with another's it is not.
     """
-    here = Channel.objects.filter(guild_id=change.guild_id)
+    here = Channel.objects.filter(guild=change.guild_id)
     if change.call_id is not None:
         here = Channel.objects.filter(pk=change.call_id)
     away = Q(user_id=change.user_id, channel_id__in=here.values("pk"))

@@ -130,8 +130,12 @@ def judge(
     if identity is None or wire.is_unseen(participant.permission):
         return REMOVE
     state = states.get(identity.connection_id)
-    known = state is not None and state.participant_sid == participant.sid
-    if known and state.missing_since is None and state.user_id == identity.user_id:
+    if (
+        state is not None
+        and state.participant_sid == participant.sid
+        and state.missing_since is None
+        and state.user_id == identity.user_id
+    ):
         return Judged(Verdict.IN, decided(state))
     visit = Visit(
         server_id=server.pk,
@@ -147,7 +151,12 @@ def _make_again(server: Server, room: RoomName) -> None:
     """People should be in this room, and LiveKit shows nobody: it may have lost it."""
     if RoomPin.objects.filter(Q(channel_id=room.channel_id), server=server).exists():
         now = timezone.now()
-        livekit.create_room(server.livekit, name=str(room), **wire.lifetimes())
+        livekit.create_room(
+            server.livekit,
+            name=str(room),
+            empty_timeout=wire.lifetime(),
+            departure_timeout=wire.lifetime(),
+        )
         pins.seen(channel_id=room.channel_id, server_id=server.pk, at=now)
 
 

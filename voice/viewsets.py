@@ -46,6 +46,19 @@ def parsed(kind: type[Serializer], data: Any) -> dict[str, Any]:
     return values
 
 
+def caller(request: Request) -> int:
+    """The id of the user who calls."""
+    pk: int = request.user.pk  # type: ignore[assignment]  # a directory user, not Django's
+    return pk
+
+
+def device(request: Request) -> str | None:
+    """The session (`sid`) that the caller's token names."""
+    claims: Any = request.auth
+    session: str | None = claims.session
+    return session
+
+
 def actor(request: Request) -> Actor:
     """The caller as one who moderates, with the reason of X-Audit-Log-Reason."""
     reason = unquote(request.headers.get("X-Audit-Log-Reason", ""))
@@ -72,10 +85,10 @@ class VoiceTokenViewSet(ViewSet):
         body = parsed(shapes.TokenRequest, request.data)
         near = None if body["latitude"] is None else (body["latitude"], body["longitude"])
         wish = Wish(
-            user_id=request.user.pk,
+            user_id=caller(request),
             channel_id=channel_id,
             guild_id=body["guild_id"],
-            session=request.auth.session,
+            session=device(request),
             region_id=body["region"],
             connection_id=body["connection_id"],
             named_channel_id=body.get("channel_id"),
@@ -93,8 +106,8 @@ class _OwnState(ViewSet):
     def _own(self, request: Request, **place: int) -> Response:
         query = parsed(shapes.ConnectionQuery, request.query_params)
         state = roster.own(
-            user_id=request.user.pk,
-            session=request.auth.session,
+            user_id=caller(request),
+            session=device(request),
             connection_id=query.get("connection_id"),
             **place,
         )
@@ -102,8 +115,8 @@ class _OwnState(ViewSet):
 
     def _update(self, request: Request, body: dict[str, Any], **place: int) -> Response:
         change = presence.Change(
-            user_id=request.user.pk,
-            session=request.auth.session,
+            user_id=caller(request),
+            session=device(request),
             channel_id=body.get("channel_id", presence.KEEP),
             connection_id=body.get("connection_id"),
             flags={name: body[name] for name in FLAGS if name in body},
@@ -119,14 +132,14 @@ class GuildOwnStateViewSet(_OwnState):
     @extend_schema(parameters=[shapes.ConnectionQuery])
     def retrieve(self, request: Request, guild_id: int) -> Response:
         """The connection named or what replaced it; else this session's, else the newest."""
-        roster.require_member(user_id=request.user.pk, guild_id=guild_id)
+        roster.require_member(user_id=caller(request), guild_id=guild_id)
         return self._own(request, guild_id=guild_id)
 
     @extend_schema(request=shapes.StateChange)
     def partial_update(self, request: Request, guild_id: int) -> Response:
         """Join, move, set flags, or leave with `channel_id: null`."""
         body = parsed(shapes.StateChange, request.data)
-        roster.require_member(user_id=request.user.pk, guild_id=guild_id)
+        roster.require_member(user_id=caller(request), guild_id=guild_id)
         return self._update(request, body, guild_id=guild_id)
 
 
@@ -137,14 +150,14 @@ class CallOwnStateViewSet(_OwnState):
     @extend_schema(parameters=[shapes.ConnectionQuery])
     def retrieve(self, request: Request, channel_id: int) -> Response:
         """The connection named or what replaced it; else this session's, else the newest."""
-        roster.require_recipient(user_id=request.user.pk, channel_id=channel_id)
+        roster.require_recipient(user_id=caller(request), channel_id=channel_id)
         return self._own(request, call_id=channel_id)
 
     @extend_schema(request=shapes.StateChange)
     def partial_update(self, request: Request, channel_id: int) -> Response:
         """Join with the path's `channel_id`, set flags, or leave with null."""
         body = parsed(shapes.StateChange, request.data)
-        roster.require_recipient(user_id=request.user.pk, channel_id=channel_id)
+        roster.require_recipient(user_id=caller(request), channel_id=channel_id)
         if body.get("channel_id") not in (None, channel_id):
             raise InvalidFormBody.at("channel_id", "MISMATCH", "The path names another channel.")
         return self._update(request, body, call_id=channel_id)
@@ -159,13 +172,13 @@ class GuildStatesViewSet(ViewSet):
     @extend_schema(tags=["voice states"], responses=shapes.VoiceStateObject(many=True))
     def list(self, request: Request, guild_id: int) -> Response:
         """The states in the channels that the caller can see, reserved seats included."""
-        return Response(roster.in_guild(caller_id=request.user.pk, guild_id=guild_id))
+        return Response(roster.in_guild(caller_id=caller(request), guild_id=guild_id))
 
     @extend_schema(tags=["voice states"], responses=shapes.VoiceStateObject)
     def retrieve(self, request: Request, guild_id: int, user_id: int) -> Response:
         """A member's newest that the caller can see."""
         return Response(
-            roster.of_member(caller_id=request.user.pk, guild_id=guild_id, user_id=user_id)
+            roster.of_member(caller_id=caller(request), guild_id=guild_id, user_id=user_id)
         )
 
 
@@ -178,7 +191,7 @@ class ChannelStatesViewSet(ViewSet):
     @extend_schema(tags=["voice states"], responses=shapes.VoiceStateObject(many=True))
     def list(self, request: Request, channel_id: int) -> Response:
         """The channel's states, for those who can see it; a call's, for its recipients."""
-        return Response(roster.in_channel(caller_id=request.user.pk, channel_id=channel_id))
+        return Response(roster.in_channel(caller_id=caller(request), channel_id=channel_id))
 
 
 class MemberViewSet(ViewSet):
@@ -193,10 +206,10 @@ class MemberViewSet(ViewSet):
     ) -> Response:
         """Mute, deafen, move, or disconnect with `channel_id: null`."""
         body = parsed(shapes.MemberChange, request.data)
-        roster.require_member(user_id=request.user.pk, guild_id=guild_id)
+        roster.require_member(user_id=caller(request), guild_id=guild_id)
         order = Order(
             guild_id=guild_id,
-            user_id=request.user.pk if user_id is None else user_id,
+            user_id=caller(request) if user_id is None else user_id,
             words={name: body[name] for name in ("mute", "deaf") if name in body},
             channel_id=body.get("channel_id", KEEP),
             connection_id=body.get("connection_id"),
@@ -219,7 +232,7 @@ class AuditViewSet(ViewSet):
     def list(self, request: Request, guild_id: int) -> Response:
         """A guild's entries, newest first, for anybody who may mute, deafen or move."""
         query = parsed(shapes.AuditQuery, request.query_params)
-        rank.require_moderator(user_id=request.user.pk, guild_id=guild_id)
+        rank.require_moderator(user_id=caller(request), guild_id=guild_id)
         return Response(
             audit.entries(guild_id=guild_id, before=query.get("before"), limit=query["limit"])
         )
@@ -241,7 +254,7 @@ class ChannelViewSet(ViewSet):
     @extend_schema(tags=["channels"], responses=shapes.ChannelObject)
     def retrieve(self, request: Request, channel_id: int) -> Response:
         """The channel, for who can see it."""
-        return Response(channels.show(user_id=request.user.pk, channel_id=channel_id))
+        return Response(channels.show(user_id=caller(request), channel_id=channel_id))
 
     @extend_schema(tags=["channels"], request=shapes.ChannelChange, responses=shapes.ChannelObject)
     def partial_update(self, request: Request, channel_id: int) -> Response:
@@ -249,7 +262,7 @@ class ChannelViewSet(ViewSet):
         values = parsed(shapes.ChannelChange, request.data)
         return Response(
             channels.change(
-                user_id=request.user.pk,
+                user_id=caller(request),
                 channel_id=channel_id,
                 values=values,
                 by=actor(request),
@@ -259,7 +272,7 @@ class ChannelViewSet(ViewSet):
     @extend_schema(tags=["moderation"], request=None, responses=shapes.Disconnected)
     def disconnect(self, request: Request, channel_id: int) -> Response:
         """Every connection of the channel ends."""
-        channels.require_mover(user_id=request.user.pk, channel_id=channel_id)
+        channels.require_mover(user_id=caller(request), channel_id=channel_id)
         count = operations.disconnect_channel(channel_id=channel_id, by=actor(request))
         return Response({"success": True, "disconnected_count": count})
 

@@ -83,7 +83,8 @@ def _joined(server: Server, room: RoomName, event: WebhookEvent) -> None:
         judged = None if visit is None else confirm(visit)
         permission = event.participant.permission
         is_stranger = judged is None or judged.verdict is Verdict.REMOVE
-        is_other = bool(judged and judged.rights) and not wire.agrees(permission, judged.rights)
+        rights = judged.rights if judged else None
+        is_other = rights is not None and not wire.agrees(permission, rights)
         if is_stranger or is_other:
             due.mark((server.pk, str(room)))
 

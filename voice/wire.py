@@ -1,5 +1,7 @@
 """LiveKit's messages, read and written in our words."""
 
+from typing import Any
+
 from django.conf import settings
 from livekit.protocol.models import (
     ParticipantInfo,
@@ -12,6 +14,8 @@ from livekit.protocol.models import (
 from voice import grants
 from voice.grants import Rights
 
+_SOURCES: dict[str, Any] = {name.lower(): number for name, number in TrackSource.items()}
+
 
 def permission(rights: Rights) -> ParticipantPermission:
     """The whole permission: an update replaces it, and what is left out would be taken away."""
@@ -19,7 +23,7 @@ def permission(rights: Rights) -> ParticipantPermission:
         can_subscribe=not rights.deaf,
         can_publish=bool(rights.sources),
         can_publish_data=True,
-        can_publish_sources=[TrackSource.Value(name.upper()) for name in rights.sources],
+        can_publish_sources=[_SOURCES[name] for name in rights.sources],
     )
 
 
@@ -57,8 +61,7 @@ def joined_at_ms(participant: ParticipantInfo) -> int:
     return participant.joined_at_ms or participant.joined_at * 1000
 
 
-def lifetimes() -> dict[str, int]:
-    """For CreateRoom: nobody can join a room that is not there, so an empty one outlives a pin
-    and a token."""
-    seconds = int(settings.VOICE_PIN_TIMEOUT + settings.VOICE_TOKEN_TTL + 120)
-    return {"empty_timeout": seconds, "departure_timeout": seconds}
+def lifetime() -> int:
+    """For CreateRoom, in seconds: nobody can join a room that is not there, so an empty one
+    outlives a pin and a token."""
+    return int(settings.VOICE_PIN_TIMEOUT + settings.VOICE_TOKEN_TTL + 120)
