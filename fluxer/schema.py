@@ -53,11 +53,11 @@ class FluxerSchema(AutoSchema):
         return kinds
 
     def _own_codes(self) -> Iterable[str]:
-        codes = getattr(self.view, "error_codes", ())
+        codes: Any = getattr(self.view, "error_codes", ())
         if isinstance(codes, dict):
             action = getattr(self.view, "action", None)
-            return codes.get(action, codes.get(self.method.lower(), ()))
-        return codes
+            codes = codes.get(action, codes.get(self.method.lower(), ()))
+        return tuple(codes)
 
     def _common_codes(self) -> set[str]:
         codes = {"NOT_FOUND", "PAYLOAD_TOO_LARGE", "SERVICE_UNAVAILABLE", "INTERNAL_ERROR"}

@@ -41,9 +41,10 @@ class WindowThrottle(BaseThrottle):
     def allow_request(self, request: Request, view: Any) -> bool:
         scope = getattr(view, "throttle_scope", None)
         limit = settings.RATELIMIT[scope] if scope else 0
-        if not limit or not isinstance(request.user, User):
+        caller: Any = request.user
+        if not limit or not isinstance(caller, User):
             return True
-        count, self._left = counted(f"fluxer:rate:{scope}:{request.user.pk}")
+        count, self._left = counted(f"fluxer:rate:{scope}:{caller.pk}")
         return count <= limit
 
     def wait(self) -> float:
