@@ -4,7 +4,6 @@ import logging
 from typing import Any
 
 import pytest
-from cryptography.fernet import Fernet
 from django.core.exceptions import ImproperlyConfigured
 from pytest_django import Settings
 
@@ -32,7 +31,7 @@ def test_the_tests_are_well_configured() -> None:
         ({"FLUXER_SERVICE_TOKEN": ["s" * 32, "s" * 31]}, ["fluxer.E005"]),
         ({"FLUXER_SERVICE_TOKEN": []}, []),
         ({"FIELD_KEYS": []}, ["fluxer.E006"]),
-        ({"FIELD_KEYS": [Fernet.generate_key().decode(), "x"]}, ["fluxer.E007"]),
+        ({"FIELD_KEYS": ["A" * 43 + "=", "x"]}, ["fluxer.E007"]),
         ({"FIELD_KEYS": ["é"]}, ["fluxer.E007"]),
     ],
     ids=repr,

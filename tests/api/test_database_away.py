@@ -73,14 +73,15 @@ class Wire:
 @pytest.fixture
 def wire(alice: User) -> Iterator[Wire]:
     """Other threads' connections, pooled ones too, go over this wire; this thread's do not."""
+    pooled: Any = connection
     known: dict[str, Any] = connections.settings["default"]
     before = known["HOST"], known["PORT"]
     wire = Wire(before[0] or "127.0.0.1", int(before[1] or 5432))
-    connection.close_pool()
+    pooled.close_pool()
     known["HOST"], known["PORT"] = "127.0.0.1", wire.port
     yield wire
     connection.close()
-    connection.close_pool()
+    pooled.close_pool()
     known["HOST"], known["PORT"] = before
     wire.close()
 

@@ -15,7 +15,8 @@ from fluxer.directory.models import User
 
 class Whoami(APIView):
     def get(self, request: Request) -> Response:
-        return Response({"user": str(request.user.pk), "session": request.auth.session})
+        claims: Any = request.auth
+        return Response({"user": str(request.user.pk), "session": claims.session})
 
 
 class Limited(Whoami):
