@@ -7,6 +7,7 @@ import time
 import uuid
 from collections.abc import Callable
 from contextvars import ContextVar
+from io import BytesIO
 from typing import Any
 
 from django.core.exceptions import RequestDataTooBig, SuspiciousOperation
@@ -75,8 +76,12 @@ class RequestMiddleware:
         api_view = getattr(view, "cls", None)
         if api_view is None:
             return None
-        length = request.META.get("CONTENT_LENGTH") or "0"
         limit = getattr(api_view, "body_limit", BODY_LIMIT)
+        try:
+            _take_chunks(request, limit=limit)
+        except FluxerError as error:
+            return envelope(error)
+        length = request.META.get("CONTENT_LENGTH") or "0"
         if length.isdecimal() and int(length[:20]) > limit:
             return envelope(errors.PayloadTooLarge())
         return None
@@ -110,10 +115,20 @@ def read_body(stream: Any, *, limit: int) -> bytes:
         body: bytes = stream.read(limit + 1)
     except OSError:
         # The client went away in the middle; nobody will read the answer.
-        raise drf.ParseError from None
+        raise errors.InvalidFormBody.at("", "INVALID_JSON", "The body did not arrive") from None
     if len(body) > limit:
         raise errors.PayloadTooLarge
     return body
+
+
+def _take_chunks(request: HttpRequest, *, limit: int) -> None:
+    """Read a body that came in chunks: Django takes one that names no length for empty."""
+    if request.META.get("CONTENT_LENGTH") or not request.META.get("wsgi.input_terminated"):
+        return
+    if "chunked" in request.headers.get("Transfer-Encoding", "").lower():
+        body = read_body(request.META["wsgi.input"], limit=limit)
+        request.META["CONTENT_LENGTH"] = str(len(body))
+        request._stream = BytesIO(body)
 
 
 def envelope(error: FluxerError) -> JsonResponse:

@@ -3,6 +3,7 @@
 import json
 import logging
 from collections.abc import Callable
+from io import BytesIO
 from typing import Any
 
 import pytest
@@ -183,6 +184,20 @@ def test_a_view_may_have_a_limit_of_its_own(as_alice: Client) -> None:
 def test_a_body_that_nobody_reads_may_not_be_larger_either(as_alice: Client) -> None:
     assert_envelope(post(as_alice, b" " * 70_000, "/test/deaf"), 413, "PAYLOAD_TOO_LARGE")
     assert_envelope(post(as_alice, b" " * 70_000, "/test/whoami"), 413, "PAYLOAD_TOO_LARGE")
+
+
+def test_a_body_in_chunks_is_read_and_bounded(as_alice: Client) -> None:
+    def chunked(body: bytes) -> Any:
+        sent: Any = {
+            "CONTENT_TYPE": "application/json",
+            "HTTP_TRANSFER_ENCODING": "chunked",
+            "wsgi.input": BytesIO(body),
+            "wsgi.input_terminated": True,
+        }
+        return as_alice.generic("POST", "/test/echo", **sent)
+
+    assert chunked(b'{"a": 1}').json() == {"data": {"a": 1}}
+    assert_envelope(chunked(b" " * 65_537), 413, "PAYLOAD_TOO_LARGE")
 
 
 @pytest.mark.parametrize(
