@@ -1,4 +1,4 @@
-"""The cast of the directory: alice owns the guild, bob is a member, charlie is not, moira moderates.
+"""The cast: alice owns the guild, bob is a member, charlie is not, moira moderates.
 
 `BackEnd` is the chat product's side of `/service`; `stage()` tells the service who exists.
 """
@@ -48,7 +48,11 @@ class BackEnd:
             "POST",
             "batch",
             [
-                {"method": method, "path": f"/service/{path}", **({"body": rest[0]} if rest else {})}
+                {
+                    "method": method,
+                    "path": f"/service/{path}",
+                    **({"body": rest[0]} if rest else {}),
+                }
                 for method, path, *rest in operations
             ],
         )

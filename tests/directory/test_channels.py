@@ -33,16 +33,20 @@ def test_put_creates_then_replaces(backend: BackEnd) -> None:
     assert created.status_code == 201
     replaced = backend.put("channels/200", type=2, guild_id=str(GUILD))
     assert replaced.status_code == 200
-    assert backend.read("channels/200") == replaced.json() == {
-        "id": "200",
-        "type": 2,
-        "guild_id": str(GUILD),
-        "recipient_ids": [],
-        "name": "",
-        "rtc_region": None,
-        "overwrites": [],
-        **LIMITS,
-    }
+    assert (
+        backend.read("channels/200")
+        == replaced.json()
+        == {
+            "id": "200",
+            "type": 2,
+            "guild_id": str(GUILD),
+            "recipient_ids": [],
+            "name": "",
+            "rtc_region": None,
+            "overwrites": [],
+            **LIMITS,
+        }
+    )
 
 
 def test_what_nobody_told_has_its_defaults(backend: BackEnd) -> None:

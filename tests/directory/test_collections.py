@@ -44,7 +44,9 @@ def test_a_page_has_a_hundred_and_members_go_by_their_user(backend: BackEnd) -> 
     assert listed == sorted(listed)
 
 
-@pytest.mark.parametrize("limit", ["0", "101", "-1", "01", "1.0", "ten", "", "1_0", "٣", "9" * 5000])
+@pytest.mark.parametrize(
+    "limit", ["0", "101", "-1", "01", "1.0", "ten", "", "1_0", "٣", "9" * 5000]
+)
 def test_a_bad_limit_is_refused(backend: BackEnd, limit: str) -> None:
     assert fault(backend.get(f"users?limit={limit}")) == refused("limit", "INVALID")
 

@@ -26,12 +26,16 @@ def test_put_creates_then_replaces(backend: BackEnd) -> None:
     assert created.status_code == 201
     replaced = backend.put("guilds/20", name="renamed", owner_id=str(BOB))
     assert replaced.status_code == 200
-    assert backend.read("guilds/20") == replaced.json() == {
-        "id": "20",
-        "name": "renamed",
-        "owner_id": str(BOB),
-        "features": [],
-    }
+    assert (
+        backend.read("guilds/20")
+        == replaced.json()
+        == {
+            "id": "20",
+            "name": "renamed",
+            "owner_id": str(BOB),
+            "features": [],
+        }
+    )
 
 
 def test_a_new_guild_has_everyone_and_its_owner(backend: BackEnd) -> None:

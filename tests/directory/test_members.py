@@ -30,15 +30,19 @@ def test_put_creates_then_replaces(backend: BackEnd) -> None:
         timed_out_until="2030-01-01T01:00:00+01:00",
     )
     assert created.status_code == 201
-    assert backend.read(path) == created.json() == {
-        "user_id": str(CHARLIE),
-        "guild_id": str(GUILD),
-        "role_ids": [str(MODERATORS)],
-        "nick": "chuck",
-        "mute": True,
-        "deaf": False,
-        "timed_out_until": "2030-01-01T00:00:00Z",
-    }
+    assert (
+        backend.read(path)
+        == created.json()
+        == {
+            "user_id": str(CHARLIE),
+            "guild_id": str(GUILD),
+            "role_ids": [str(MODERATORS)],
+            "nick": "chuck",
+            "mute": True,
+            "deaf": False,
+            "timed_out_until": "2030-01-01T00:00:00Z",
+        }
+    )
     replaced = backend.put(path)
     assert replaced.status_code == 200
     assert replaced.json() == {

@@ -21,9 +21,7 @@ def test_they_read_back_as_they_were_told(backend: BackEnd) -> None:
 
 def test_a_mask_that_is_not_told_is_empty(backend: BackEnd) -> None:
     answer = backend.patch(PATH, overwrites=[{"id": str(GUILD), "type": 0}])
-    assert answer.json()["overwrites"] == [
-        {"id": str(GUILD), "type": 0, "allow": "0", "deny": "0"}
-    ]
+    assert answer.json()["overwrites"] == [{"id": str(GUILD), "type": 0, "allow": "0", "deny": "0"}]
 
 
 def test_a_member_may_be_anybody_for_members_come_and_go(backend: BackEnd) -> None:

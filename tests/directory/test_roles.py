@@ -26,13 +26,17 @@ def test_put_creates_then_replaces(backend: BackEnd) -> None:
     assert backend.put(path, name="djs", permissions="2097152", position=2).status_code == 201
     replaced = backend.put(path, name="DJs")
     assert replaced.status_code == 200
-    assert backend.read(path) == replaced.json() == {
-        "id": "30",
-        "guild_id": str(GUILD),
-        "name": "DJs",
-        "permissions": "0",
-        "position": 0,
-    }
+    assert (
+        backend.read(path)
+        == replaced.json()
+        == {
+            "id": "30",
+            "guild_id": str(GUILD),
+            "name": "DJs",
+            "permissions": "0",
+            "position": 0,
+        }
+    )
 
 
 def test_a_mask_may_have_all_63_bits(backend: BackEnd) -> None:

@@ -12,13 +12,17 @@ def test_put_creates_then_replaces(empty: BackEnd) -> None:
     assert created.status_code == 201
     replaced = empty.put(path, username="charles")
     assert replaced.status_code == 200
-    assert empty.read(path) == replaced.json() == {
-        "id": "3",
-        "username": "charles",
-        "display_name": "",
-        "is_claimed": True,
-        "is_bot": False,
-    }
+    assert (
+        empty.read(path)
+        == replaced.json()
+        == {
+            "id": "3",
+            "username": "charles",
+            "display_name": "",
+            "is_claimed": True,
+            "is_bot": False,
+        }
+    )
 
 
 def test_patch_merges(backend: BackEnd) -> None:
