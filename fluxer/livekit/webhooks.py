@@ -53,7 +53,8 @@ def webhook_issuer(authorization: str | None) -> str | None:
     except (jwt.PyJWTError, ValueError, RecursionError):
         return None
     issuer = claims.get("iss")
-    return issuer if isinstance(issuer, str) and issuer else None
+    # No key of ours has a NUL or half a character in it, and no table can be asked for one.
+    return issuer if isinstance(issuer, str) and issuer and issuer.isprintable() else None
 
 
 def _claims(authorization: str, *, key: str, secret: str) -> dict[str, Any]:
