@@ -223,6 +223,11 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": 1.0,
         "options": {"queue": "now", "expires": 5},
     },
+    "sweep": {
+        "task": "voice.tasks.sweep",
+        "schedule": VOICE_SWEEP_INTERVAL,
+        "options": {"queue": "sweep", "expires": VOICE_SWEEP_INTERVAL},
+    },
     "tidy": {
         "task": "voice.tasks.tidy",
         "schedule": min(VOICE_SWEEP_INTERVAL, 5.0),

@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from datetime import datetime, timedelta
 
 from django.db import connection
+from django.db.models import Q
 from django.utils import timezone
 
 from voice import queue
@@ -38,6 +39,38 @@ def mark(*rooms: tuple[int, str], delay: float = 0) -> None:
             )
         if not delay:
             queue.after_commit("voice.tasks.settle", server_id, room)
+
+
+def found(*rooms: tuple[int, str]) -> None:
+    """A sweep saw these rooms differ. One statement, whatever their number.
+
+    A room that failed keeps its back-off, unless somebody is at it: then their listing may be
+    older than what was seen.
+    """
+    if not rooms:
+        return
+    pairs = sorted(set(rooms))
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            INSERT INTO voice_dueroom (server_id, room, due_at, mark, attempts, since)
+            SELECT server_id, room, %(now)s, gen_random_uuid(), 0, %(now)s
+            FROM unnest(%(servers)s::bigint[], %(rooms)s::text[]) AS seen (server_id, room)
+            ON CONFLICT (server_id, room) DO UPDATE
+            SET due_at = CASE
+                    WHEN voice_dueroom.attempts = 0 OR voice_dueroom.leased_until > %(now)s
+                    THEN least(voice_dueroom.due_at, excluded.due_at)
+                    ELSE voice_dueroom.due_at END,
+                mark = excluded.mark
+            """,
+            {
+                "now": timezone.now(),
+                "servers": [server_id for server_id, _ in pairs],
+                "rooms": [room for _, room in pairs],
+            },
+        )
+    for server_id, room in pairs:
+        queue.after_commit("voice.tasks.settle", server_id, room)
 
 
 def claim(*, server_id: int, room: str, now: datetime) -> DueRoom | None:
@@ -87,10 +120,19 @@ def put_off(*, server_id: int, until: datetime) -> None:
     DueRoom.objects.filter(server_id=server_id, due_at__lt=until).update(due_at=until)
 
 
+def wake(*, server_id: int) -> None:
+    """The server answers again: what waited for it need not wait any longer."""
+    now = timezone.now()
+    idle = Q(leased_until=None) | Q(leased_until__lte=now)
+    DueRoom.objects.filter(idle, server_id=server_id, due_at__gt=now).update(due_at=now)
+
+
 def due(*, now: datetime, limit: int = 500) -> Iterable[tuple[int, str]]:
-    """The rooms that are due now, longest waiting first; none of a server that is down."""
+    """The rooms that are due now, longest waiting first; those of a server that is down or does
+    not answer its API wait until it does."""
+    answers = {"server__down_since": None, "server__failing_since": None}
     return (
-        DueRoom.objects.filter(due_at__lte=now, server__down_since=None)
+        DueRoom.objects.filter(due_at__lte=now, **answers)
         .order_by("due_at")
         .values_list("server_id", "room")[:limit]
     )

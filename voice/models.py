@@ -166,6 +166,19 @@ class DueRoom(models.Model):
         return f"{self.room} on {self.server_id}"
 
 
+class Sweep(models.Model):
+    """Whose turn it is to compare a server with us. Written by `voice.turns` only."""
+
+    server = models.OneToOneField(
+        Server, primary_key=True, on_delete=models.CASCADE, related_name="sweep"
+    )
+    leased_until = models.DateTimeField()
+    swept_at = models.DateTimeField(null=True, help_text="The last one that saw everything.")
+
+    def __str__(self) -> str:
+        return f"sweep of {self.server_id}"
+
+
 class AuditEntry(models.Model):
     """Who did what to whom, where and why."""
 

@@ -1,9 +1,12 @@
 """What the workers do. Tasks ask, they do not assume: each may come twice, late, or for nothing."""
 
 from celery import shared_task
+from django.conf import settings
 from django.utils import timezone
 
-from voice import due, pins, queue, rights
+from regions.models import Server
+from voice import due, failover, pins, queue, rights
+from voice import sweep as sweeping
 from voice.settlement import settle_room
 from voice.states import endings
 
@@ -23,6 +26,20 @@ def settle_due_rooms() -> None:
 
 
 @shared_task
+def sweep() -> None:
+    """Every server, drained and inactive ones too, each by a task of its own; not those down."""
+    answering = Server.objects.filter(down_since=None).values_list("pk", flat=True)
+    for server_id in answering:
+        sweep_server.apply_async([server_id], queue="sweep", expires=settings.VOICE_SWEEP_INTERVAL)
+
+
+@shared_task
+def sweep_server(server_id: int) -> None:
+    """Compare one server with us; the rooms that differ are settled."""
+    sweeping.sweep(server_id=server_id)
+
+
+@shared_task
 def expire_pin(channel_id: int) -> None:
     """Unpin a channel whose time has come, unless somebody came back."""
     pins.expire(channel_id=channel_id)
@@ -36,8 +53,11 @@ def drain_rights_changes() -> None:
 
 @shared_task
 def tidy() -> None:
-    """Seats that lapsed, pins whose time has come or that nobody timed, what may be forgotten."""
+    """Seats that lapsed, servers that stay away, pins whose time has come or that nobody timed,
+    what may be forgotten."""
     now = timezone.now()
+    for server_id in failover.lost(now=now):
+        failover.give_up(server_id=server_id)
     for channel_id in endings.lapsed(now=now):
         endings.lapse(channel_id=channel_id)
     for channel_id in pins.due_for_expiry(now=now):

@@ -1,0 +1,39 @@
+"""Whose turn it is to sweep a server: two beats, or a beat and an operator, do it once.
+
+Kept in PostgreSQL, because Redis may be emptied or away.
+"""
+
+from datetime import datetime, timedelta
+
+from django.conf import settings
+from django.db import connection
+
+from voice.models import Sweep
+
+LEASE = timedelta(seconds=30)  # at least; a worker that died does not hold it longer
+
+
+def take(*, server_id: int, now: datetime) -> bool:
+    """The turn is ours. False: somebody sweeps this server now, or has only just done so."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            INSERT INTO voice_sweep (server_id, leased_until)
+            SELECT id, %(until)s FROM regions_server WHERE id = %(server)s
+            ON CONFLICT (server_id) DO UPDATE SET leased_until = excluded.leased_until
+            WHERE voice_sweep.leased_until <= %(now)s
+            """,
+            {
+                "server": server_id,
+                "now": now,
+                "until": now + max(LEASE, timedelta(seconds=settings.VOICE_SWEEP_INTERVAL)),
+            },
+        )
+        return cursor.rowcount == 1
+
+
+def give_back(*, server_id: int, begun_at: datetime, complete: bool) -> None:
+    """The next turn may begin half an interval after this one did."""
+    pause = timedelta(seconds=settings.VOICE_SWEEP_INTERVAL / 2)
+    swept = {"swept_at": begun_at} if complete else {}
+    Sweep.objects.filter(server_id=server_id).update(leased_until=begun_at + pause, **swept)
