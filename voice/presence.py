@@ -1,10 +1,9 @@
-"""What people do with their own connections: join, move, set flags, leave.
+"""What people do with their own connections: join, move, set flags; `leaving` is how they leave.
 
 Decided in PostgreSQL alone; LiveKit follows. On any error the caller stays as they were.
 """
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -13,50 +12,23 @@ from django.db.models import Q
 from django.utils import timezone
 
 from fluxer.directory.changes import lock_channels
-from fluxer.directory.models import Channel, Member
+from fluxer.directory.models import Channel
 from fluxer.errors import ServiceUnavailable, UnknownChannel
-from voice import access, due, look, pins, placement
-from voice.access import Wish
+from voice import access, due, events, leaving, look, pins, placement
+from voice.access import Plan, Wish
 from voice.errors import UserNotInVoice, VoiceConnectionNotFound
 from voice.grants import decide
 from voice.look import Look
-from voice.models import EndReason, VoiceState
-from voice.objects import nowhere, voice_state
+from voice.models import VoiceState
+from voice.objects import voice_state
+from voice.patch import KEEP, Change
 from voice.rooms import new_connection_id
 from voice.states import changes, endings, lookup, seats
 from voice.states.visit import decided
 
+__all__ = ["KEEP", "Change", "update"]
+
 _ATTEMPTS = 3
-KEEP: Any = object()  # the body does not name channel_id
-
-
-@dataclass(frozen=True, slots=True)
-class Change:
-    """What a PATCH of one's own voice state asks for, in one guild or in one call."""
-
-    user_id: int
-    session: str | None
-    guild_id: int | None = None
-    call_id: int | None = None
-    channel_id: Any = KEEP  # an id, None to leave, KEEP
-    connection_id: str | None = None
-    flags: Mapping[str, bool] = field(default_factory=dict)
-
-    @property
-    def target(self) -> int | None:
-        """The channel to be in, if the body names one."""
-        return None if self.channel_id is KEEP else self.channel_id
-
-    def wish(self, state: VoiceState | None = None) -> Wish:
-        """The same as a join of the target, by whoever moves or comes."""
-        assert self.target is not None  # noqa: S101 only asked with a target
-        return Wish(
-            user_id=self.user_id,
-            channel_id=self.target,
-            guild_id=self.guild_id,
-            session=state.session if state else self.session,
-            claims=False,
-        )
 
 
 class _Moved(Exception):
@@ -73,47 +45,48 @@ def update(change: Change) -> dict[str, Any]:
     raise ServiceUnavailable
 
 
-def _mine(change: Change) -> list[VoiceState]:
-    return list(
-        lookup.live(user_id=change.user_id, guild_id=change.guild_id, channel_id=change.call_id)
-    )
-
-
-def _concerned(change: Change, mine: Sequence[VoiceState]) -> set[int]:
-    """The channels in which something may end or begin."""
-    channels = {state.channel_id for state in mine}
-    if change.target is not None:
-        channels.add(change.target)
-        if change.session is not None:
-            elsewhere = VoiceState.objects.filter(user=change.user_id, session=change.session)
-            channels.update(elsewhere.values_list("channel_id", flat=True))
-    return channels
-
-
 @transaction.atomic
 def _attempt(change: Change) -> dict[str, Any]:
-    concerned = _concerned(change, _mine(change))
+    concerned = _channels(change, _states(change))
+    if change.is_leave:
+        concerned |= leaving.away(change)
     channels = {channel.pk: channel for channel in lock_channels(concerned)}
-    mine = _mine(change)
-    if not _concerned(change, mine) <= concerned:
+    states = _states(change)
+    if not _channels(change, states) <= concerned:
         raise _Moved
+    mine, now = [state for state in states if change.concerns(state)], timezone.now()
+    if change.is_leave:
+        return leaving.leave(change, mine, now=now)
     state = lookup.pick(
-        mine,
+        [state for state in mine if lookup.is_live(state, now=now)],
         user_id=change.user_id,
         connection_id=change.connection_id,
         session=change.session,
     )
-    if change.channel_id is None:
-        return _leave(change, state, mine)
     if state is None and change.connection_id is not None:
         raise VoiceConnectionNotFound
-    return _stay(change, state, channels)
+    return _stay(change, state, channels, now)
+
+
+def _states(change: Change) -> Sequence[VoiceState]:
+    """The caller's connections here, newest first; when they may join, also this session's
+    elsewhere, which then ends."""
+    here = Q(channel_id=change.call_id) if change.call_id else Q(channel__guild=change.guild_id)
+    if change.target is not None and change.session is not None:
+        here |= Q(session=change.session)
+    states = VoiceState.objects.select_related("channel").filter(here, user_id=change.user_id)
+    return list(states.order_by("-created_at", "-connection_id"))
+
+
+def _channels(change: Change, states: Sequence[VoiceState]) -> set[int]:
+    """The channels in which something may end or begin."""
+    target = set() if change.target is None else {change.target}
+    return target | {state.channel_id for state in states}
 
 
 def _stay(
-    change: Change, state: VoiceState | None, channels: Mapping[int, Channel]
+    change: Change, state: VoiceState | None, channels: Mapping[int, Channel], now: datetime
 ) -> dict[str, Any]:
-    now = timezone.now()
     if change.target is None or (state is not None and state.channel_id == change.target):
         if state is None:
             raise UserNotInVoice
@@ -122,13 +95,13 @@ def _stay(
     target = channels.get(change.target)
     if target is None or target.guild_id != change.guild_id:
         raise UnknownChannel
-    act: Callable[[Change, Any, Channel, datetime], VoiceState] = _join if state is None else _move
-    return voice_state(act(change, state, target, now), guild_id=change.guild_id)
+    there = _join(change, target, now) if state is None else _move(change, state, target, now)
+    return voice_state(there, guild_id=change.guild_id)
 
 
-def _join(change: Change, state: None, target: Channel, now: datetime) -> VoiceState:
+def _join(change: Change, target: Channel, now: datetime) -> VoiceState:
     """A seat, ahead of its token; this session's connection elsewhere ends for it."""
-    wish = change.wish()
+    wish = change.wish(change.session)
     found, plan = _planned(wish, now)
     connection_id = new_connection_id()
     rooms = endings.replace(plan.ended, by=connection_id, session=wish.session, now=now)
@@ -145,14 +118,14 @@ def _join(change: Change, state: None, target: Channel, now: datetime) -> VoiceS
         now=now,
         flags=change.flags,
     )
-    pins.keep(channel_id=target.pk, made_at=None, expiring=True)
+    _keep_pin(found, plan)
     due.mark(*rooms)
     return joined
 
 
 def _move(change: Change, state: VoiceState, target: Channel, now: datetime) -> VoiceState:
     """To another channel of the guild, all or nothing. What admitted them here stays behind."""
-    wish = change.wish(state)
+    wish = change.wish(state.session)
     found, plan = _planned(wish, now)
     placement.require_somewhere(found, wish)
     others = [own for own in plan.ended if own.connection_id != state.connection_id]
@@ -163,15 +136,22 @@ def _move(change: Change, state: VoiceState, target: Channel, now: datetime) -> 
         rights=decide(found.standing),
         admission=None,
         now=now,
+        flags=change.flags,
     )
     rooms |= endings.replace(others, by=moved.connection_id, session=moved.session, now=now)
-    changes.write(moved, change.flags, rights=decided(moved), guild_id=change.guild_id)
-    pins.keep(channel_id=target.pk, made_at=None, expiring=True)
+    _keep_pin(found, plan)
+    events.server_changed(
+        guild_id=target.guild_id,
+        channel_id=target.pk,
+        user_id=moved.user_id,
+        connection_id=moved.connection_id,
+        reason="moved",
+    )
     due.mark(*rooms)
     return moved
 
 
-def _planned(wish: Wish, now: datetime) -> tuple[Look, access.Plan]:
+def _planned(wish: Wish, now: datetime) -> tuple[Look, Plan]:
     found = look.read(
         user_id=wish.user_id,
         channel_id=wish.channel_id,
@@ -184,48 +164,7 @@ def _planned(wish: Wish, now: datetime) -> tuple[Look, access.Plan]:
     return found, plan
 
 
-def _leave(change: Change, state: VoiceState | None, mine: Sequence[VoiceState]) -> dict[str, Any]:
-    """Out, with the connection that is meant, or with all of them; again is fine."""
-    _bar_the_absent(change)
-    if state is None:
-        return _nowhere(change)
-    leaving = [state]
-    if change.connection_id is None and change.session is None:
-        leaving = list(mine)
-    now = timezone.now()
-    rooms: endings.Rooms = set()
-    for one in leaving:
-        room = endings.room_of(one.channel)
-        rooms |= endings.end([one], room=room, reason=EndReason.LEFT, now=now)
-    due.mark(*rooms)
-    state.version += 1
-    return voice_state(state, guild_id=change.guild_id, is_over=True)
-
-
-def _bar_the_absent(change: Change) -> None:
-    """Connections that were only away do not return after a leave.
-
-    Leaving with a connection of one's own that is over is fine; with another's it is not.
-    """
-    here = Channel.objects.filter(guild=change.guild_id)
-    if change.call_id is not None:
-        here = Channel.objects.filter(pk=change.call_id)
-    away = Q(user_id=change.user_id, channel_id__in=here.values("pk"))
-    if change.connection_id is not None:
-        if not lookup.is_own(change.connection_id, user_id=change.user_id):
-            raise VoiceConnectionNotFound
-        away &= Q(pk=change.connection_id)
-    elif change.session is not None:
-        away &= Q(session=change.session)
-    endings.bar(away)
-
-
-def _nowhere(change: Change) -> dict[str, Any]:
-    member = Member.objects.filter(guild=change.guild_id, user=change.user_id).first()
-    return nowhere(
-        user_id=change.user_id,
-        guild_id=change.guild_id,
-        session=change.session,
-        mute=bool(member and member.mute),
-        deaf=bool(member and member.deaf),
-    )
+def _keep_pin(found: Look, plan: Plan) -> None:
+    """The target's pin, if it has one, has no timer any more."""
+    if found.pin is not None and (found.pin.expires_at is not None or plan.ended):
+        pins.keep(channel_id=found.standing.channel_id, made_at=None, expiring=True)

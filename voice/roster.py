@@ -12,7 +12,7 @@ from fluxer.directory.models import Guild, Member
 from fluxer.directory.permissions import Permission
 from fluxer.errors import UnknownGuild, UnknownMember
 from voice.errors import InvalidChannelType, UnknownVoiceState
-from voice.models import VoiceState
+from voice.models import EndReason, VoiceState
 from voice.objects import voice_state
 from voice.states import lookup
 
@@ -67,21 +67,32 @@ def own(
 ) -> dict[str, Any]:
     """The caller's own: the connection named or what replaced it; else this session's, else the
     newest. UnknownVoiceState says why it ended, while that is remembered."""
-    states = list(_live(lookup.live(user_id=user_id, guild_id=guild_id, channel_id=call_id)))
-    state = lookup.pick(states, user_id=user_id, connection_id=connection_id, session=session)
+    states = list(lookup.live(user_id=user_id, guild_id=guild_id, channel_id=call_id))
+    now = timezone.now()
+    live = [state for state in states if lookup.is_live(state, now=now)]
+    state = lookup.pick(live, user_id=user_id, connection_id=connection_id, session=session)
     if state is None and connection_id is None:
-        state = next(iter(states), None)
+        state = next(iter(live), None)
     if state is not None:
         return voice_state(state, guild_id=guild_id)
-    ended = lookup.ended(connection_id, user_id=user_id) if connection_id else None
-    raise UnknownVoiceState(reason=ended.reason if ended else None)
+    raise UnknownVoiceState(reason=_why(connection_id, states, user_id=user_id))
 
 
-def _live(states: QuerySet[VoiceState] | None = None) -> QuerySet[VoiceState]:
+def _why(connection_id: str | None, lapsed: Iterable[VoiceState], *, user_id: int) -> str | None:
+    """Why this connection, or the last of those that replaced it, is over."""
+    if connection_id is None:
+        return None
+    over = lookup.chain(connection_id, user_id=user_id)
+    current = over[-1].replaced_by if over else connection_id
+    if current in {state.pk for state in lapsed}:
+        return EndReason.EXPIRED.value
+    return over[-1].reason if over else None
+
+
+def _live() -> QuerySet[VoiceState]:
     """Without the seats whose time has passed."""
-    found = VoiceState.objects.order_by("channel_id", "created_at", "pk")
     live = Q(joined_at__isnull=False) | Q(seat_until__gt=timezone.now())
-    return (found if states is None else states).filter(live)
+    return VoiceState.objects.filter(live).order_by("channel_id", "created_at", "pk")
 
 
 def _visible(

@@ -49,6 +49,7 @@ def move(
     rights: Rights,
     admission: Admission | None,
     now: datetime,
+    flags: Mapping[str, bool] | None = None,
 ) -> tuple[VoiceState, Rooms]:
     """The connection goes on in another channel of the guild, under a new id, with a seat.
 
@@ -78,6 +79,8 @@ def move(
     moved.admitted = admission is not None
     moved.admitted_speak = bool(admission and admission.speak)
     moved.admitted_stream = bool(admission and admission.stream)
+    for name, value in (flags or {}).items():
+        setattr(moved, name, value)
     apply(moved, rights)
     moved.save(force_insert=True)
     events.state_changed(moved, guild_id=target.guild_id)

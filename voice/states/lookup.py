@@ -1,38 +1,46 @@
 """Which connection is meant: by its id, through whatever replaced it, by session, or the newest."""
 
 from collections.abc import Iterable
+from datetime import datetime
 
 from django.db.models import QuerySet
 
+from fluxer.directory.changes import lock_channels
 from voice.models import EndedConnection, VoiceState
+from voice.rooms import RoomName
+from voice.states.endings import room_of
 
-_HOPS = 32  # a chain longer than this is nobody's
+_CHAIN = """
+WITH RECURSIVE chain AS (
+    SELECT e.*, 0 AS hop FROM voice_endedconnection e
+    WHERE e.connection_id = %s AND e.user_id = %s
+    UNION ALL
+    SELECT e.*, c.hop + 1 FROM chain c
+    JOIN voice_endedconnection e ON e.connection_id = c.replaced_by AND e.user_id = c.user_id
+    WHERE c.replaced_by <> ''
+)
+SELECT * FROM chain ORDER BY hop
+"""
+
+
+def chain(connection_id: str, *, user_id: int) -> list[EndedConnection]:
+    """What is remembered of this connection of the user and of those that replaced it, in order.
+
+    Empty for one that lives, that is forgotten, or that is somebody else's. One statement, through
+    any number of moves.
+    """
+    return list(EndedConnection.objects.raw(_CHAIN, [connection_id, user_id]))
 
 
 def current_id(connection_id: str, *, user_id: int) -> str:
     """The id that this one of the user's connections goes by now, through any number of moves."""
-    current = connection_id
-    for _ in range(_HOPS):
-        ended = EndedConnection.objects.filter(pk=current, user_id=user_id).first()
-        if ended is None or not ended.replaced_by:
-            break
-        current = ended.replaced_by
-    return current
+    over = chain(connection_id, user_id=user_id)
+    return (over[-1].replaced_by or over[-1].connection_id) if over else connection_id
 
 
 def ended(connection_id: str, *, user_id: int) -> EndedConnection | None:
-    """What is remembered of the last of the user's connections under this id."""
-    current = current_id(connection_id, user_id=user_id)
-    return EndedConnection.objects.filter(pk=current, user_id=user_id).first()
-
-
-def is_own(connection_id: str, *, user_id: int) -> bool:
-    """The connection is the user's, live or remembered."""
-    mine = {"pk": connection_id, "user_id": user_id}
-    return (
-        VoiceState.objects.filter(**mine).exists()
-        or EndedConnection.objects.filter(**mine).exists()
-    )
+    """What is remembered of the last end of the user's connection under this id."""
+    return next(reversed(chain(connection_id, user_id=user_id)), None)
 
 
 def live(
@@ -41,13 +49,18 @@ def live(
     guild_id: int | None = None,
     channel_id: int | None = None,
 ) -> QuerySet[VoiceState]:
-    """The user's connections in a guild or in one channel, newest first."""
+    """The user's connections in a guild or in one channel, newest first; lapsed seats too."""
     states = VoiceState.objects.select_related("channel").filter(user_id=user_id)
     if channel_id is not None:
         states = states.filter(channel_id=channel_id)
     else:
-        states = states.filter(channel__guild=guild_id)
+        states = states.filter(channel__guild_id=guild_id)
     return states.order_by("-created_at", "-connection_id")
+
+
+def is_live(state: VoiceState, *, now: datetime) -> bool:
+    """It is in, or its seat's time has not passed."""
+    return state.seat_until is None or state.seat_until > now
 
 
 def pick(
@@ -56,8 +69,14 @@ def pick(
     """The one that is named; else this session's and no other; else the newest."""
     found = list(states)
     if connection_id is not None:
-        current = current_id(connection_id, user_id=user_id)
-        return next((state for state in found if state.pk == current), None)
+        by_id = {state.pk: state for state in found}
+        named = by_id.get(connection_id)
+        return named or by_id.get(current_id(connection_id, user_id=user_id))
     if session is not None:
         return next((state for state in found if state.session == session), None)
     return next(iter(found), None)
+
+
+def lock_room(room: RoomName) -> bool:
+    """Lock the room's channel. False when there is none whose room has just this name."""
+    return any(room_of(channel) == str(room) for channel in lock_channels([room.channel_id]))
