@@ -6,7 +6,7 @@ after the lock, finds nobody; otherwise a join and an expiry could each miss the
 
 import logging
 from collections.abc import Iterable
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from django.conf import settings
 from django.db import connection, transaction
@@ -15,9 +15,12 @@ from django.utils import timezone
 
 from fluxer.directory.changes import lock_channels
 from voice import queue
+from voice.look import Pin
 from voice.models import RoomPin, VoiceState
 
 log = logging.getLogger(__name__)
+
+NEVER = datetime(1970, 1, 1, tzinfo=UTC)  # LiveKit must be asked before anybody is sent there
 
 
 def pin(*, channel_id: int, server_id: int, made_at: datetime, now: datetime) -> None:
@@ -45,6 +48,20 @@ def keep(*, channel_id: int, made_at: datetime | None, expiring: bool) -> None:
     }
     if changes:
         RoomPin.objects.filter(channel_id=channel_id).update(**changes)
+
+
+def hold(pinned: Pin | None, *, channel_id: int, server_id: int, now: datetime) -> None:
+    """Somebody is in on this server: the room is pinned there, and no timer runs. `pinned` is
+    what was read under the lock: nothing is written where it is so already."""
+    if pinned is None:
+        pin(channel_id=channel_id, server_id=server_id, made_at=now, now=now)
+    elif pinned.expires_at is not None:
+        keep(channel_id=channel_id, made_at=None, expiring=True)
+
+
+def cool(*, channel_id: int, server_id: int) -> None:
+    """LiveKit closed the room: the next token makes it again."""
+    RoomPin.objects.filter(channel_id=channel_id, server_id=server_id).update(made_at=NEVER)
 
 
 def seen(*, channel_id: int, server_id: int, at: datetime) -> None:

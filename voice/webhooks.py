@@ -19,7 +19,7 @@ from regions.models import Server
 from voice import due, wire
 from voice.rooms import RoomName, parse_identity, parse_room_name
 from voice.states.departures import finish, is_granted, throw_out
-from voice.states.visit import Verdict, Visit
+from voice.states.visit import REMOVE, Verdict, Visit
 from voice.states.visits import confirm, left
 
 log = logging.getLogger(__name__)
@@ -80,12 +80,10 @@ def handle(server: Server, event: WebhookEvent) -> None:
 def _joined(server: Server, room: RoomName, event: WebhookEvent) -> None:
     visit = _visit(server, room, event)
     with transaction.atomic():
-        judged = None if visit is None else confirm(visit)
-        permission = event.participant.permission
-        is_stranger = judged is None or judged.verdict is Verdict.REMOVE
-        rights = judged.rights if judged else None
-        is_other = rights is not None and not wire.agrees(permission, rights)
-        if is_stranger or is_other:
+        judged = REMOVE if visit is None else confirm(visit)
+        is_stranger = judged.verdict is Verdict.REMOVE
+        rights, permission = judged.rights, event.participant.permission
+        if is_stranger or (rights is not None and not wire.agrees(permission, rights)):
             due.mark((server.pk, str(room)))
 
 
@@ -106,16 +104,21 @@ def _track_published(server: Server, room: RoomName, event: WebhookEvent) -> Non
     """A track that says it is something else puts its publisher out; a source that was not
     granted has the room settled. The participant of this event may be minimal."""
     identity = parse_identity(event.participant.identity)
+    where: Any = {"server_id": server.pk, "room": room, "identity": identity}
     with transaction.atomic():
-        if not wire.is_honest(event.track) and identity is not None:
-            throw_out(server_id=server.pk, room=room, identity=identity)
-            due.mark((server.pk, str(room)))
-        elif identity is None or not is_granted(identity, wire.source(event.track)):
-            due.mark((server.pk, str(room)))
+        if identity is not None:
+            if not wire.is_honest(event.track):
+                throw_out(**where)
+            elif is_granted(**where, source=wire.source(event.track)):
+                return
+        due.mark((server.pk, str(room)))
 
 
+@transaction.atomic
 def _room_finished(server: Server, room: RoomName, event: WebhookEvent) -> None:
-    finish(server_id=server.pk, room=room, room_sid=event.room.sid)
+    """Whoever still has a seat there needs the room again: a settle makes it."""
+    if finish(server_id=server.pk, room=room, room_sid=event.room.sid):
+        due.mark((server.pk, str(room)))
 
 
 def _visit(server: Server, room: RoomName, event: WebhookEvent) -> Visit | None:

@@ -33,7 +33,7 @@ def agrees(shown: ParticipantPermission, rights: Rights) -> bool:
         can_publish=shown.can_publish,
         can_subscribe=shown.can_subscribe,
         can_publish_data=shown.can_publish_data,
-        sources=[TrackSource.Name(source).lower() for source in shown.can_publish_sources],
+        sources=[_name(source) for source in shown.can_publish_sources],
         extra=shown.can_update_metadata or is_unseen(shown),
     )
     return normal == grants.wanted(rights)
@@ -46,11 +46,19 @@ def is_unseen(shown: ParticipantPermission) -> bool:
 
 def source(track: TrackInfo) -> str:
     """What a track says that it is: microphone, camera, screen_share, …"""
-    return TrackSource.Name(track.source).lower()
+    return _name(track.source)
+
+
+def _name(source: int) -> str:
+    """A newer LiveKit may know sources that we do not: none of those is ever granted."""
+    known: str = TrackSource.Name(source) if source in TrackSource.values() else f"source_{source}"
+    return known.lower()
 
 
 def is_honest(track: TrackInfo) -> bool:
     """Its kind fits its source: LiveKit does not look, so sound could be sent as a camera."""
+    if track.type not in (TrackType.AUDIO, TrackType.VIDEO):
+        return True
     sound = (TrackSource.MICROPHONE, TrackSource.SCREEN_SHARE_AUDIO)
     sight = (TrackSource.CAMERA, TrackSource.SCREEN_SHARE)
     return track.source in (sound if track.type == TrackType.AUDIO else sight)

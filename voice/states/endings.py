@@ -61,6 +61,8 @@ def _remembered(
 ) -> EndedConnection:
     window = timedelta(seconds=settings.VOICE_RETURN_WINDOW)
     kept = {name: getattr(state, name) for name in KEPT} | {"version": state.version + 1}
+    if not state.participant_sid:  # a seat: a visit that is known to be over stays old news
+        kept |= {"participant_sid": state.gone_sid, "joined_at_ms": state.gone_joined_at_ms}
     return EndedConnection(
         **kept,
         connection_id=state.connection_id,

@@ -4,6 +4,7 @@ import logging
 from dataclasses import asdict
 from datetime import datetime
 
+from django.db import IntegrityError, transaction
 from django.db.models import Q
 
 from voice import events, pins
@@ -11,7 +12,7 @@ from voice.grants import Rights
 from voice.look import Look
 from voice.models import EndedConnection, VoiceState
 from voice.states.endings import KEPT, bar
-from voice.states.visit import OLD_NEWS, REMOVE, Judged, Verdict, Visit, rights_now
+from voice.states.visit import OLD_NEWS, REMOVE, Judged, Verdict, Visit, has_seat, rights_now
 
 log = logging.getLogger(__name__)
 
@@ -25,20 +26,19 @@ def returned(visit: Visit, *, now: datetime, listed_at: datetime | None) -> Judg
     """
     ended = _away(visit, now)
     if ended is None:
-        bar(Q(pk=visit.identity.connection_id))
         return REMOVE
     if _is_past(visit, ended, listed_at):
         return OLD_NEWS
     found = visit.look(session=ended.session, now=now)
     rights = rights_now(found, ended, now=now)
-    if found is None or rights is None or not _has_room(found, ended):
+    may_sit = found is not None and has_seat(found, visit.server_id)
+    if found is None or rights is None or not may_sit or _has_gone_on(ended, found):
         bar(Q(pk=ended.pk))
         return REMOVE
-    _revive(visit, ended, rights, now)
-    if found.pin is None:
-        pins.pin(channel_id=ended.channel_id, server_id=visit.server_id, made_at=now, now=now)
-    else:
-        pins.keep(channel_id=ended.channel_id, made_at=None, expiring=True)
+    if not _revive(visit, ended, rights, now):
+        bar(Q(pk=ended.pk))
+        return REMOVE
+    pins.hold(found.pin, channel_id=ended.channel_id, server_id=visit.server_id, now=now)
     return Judged(Verdict.IN, rights)
 
 
@@ -59,12 +59,16 @@ def _is_past(visit: Visit, ended: EndedConnection, listed_at: datetime | None) -
     return visit.sid == ended.participant_sid or visit.joined_at_ms < ended.joined_at_ms
 
 
-def _has_room(found: Look, ended: EndedConnection) -> bool:
-    pinned_there = found.pin is None or found.pin.place.server_id == ended.server_id
-    return pinned_there and not found.is_full and found.of_session(ended.session) is None
+def _has_gone_on(ended: EndedConnection, found: Look) -> bool:
+    """Its session has another connection, or had one since."""
+    if found.of_session(ended.session) is not None:
+        return True
+    later = EndedConnection.objects.filter(user_id=ended.user_id, session=ended.session)
+    return later.filter(ended_at__gt=ended.ended_at).exclude(pk=ended.pk).exists()
 
 
-def _revive(visit: Visit, ended: EndedConnection, rights: Rights, now: datetime) -> None:
+def _revive(visit: Visit, ended: EndedConnection, rights: Rights, now: datetime) -> bool:
+    """False when its session came in elsewhere at this moment, under the lock of that channel."""
     kept = {name: getattr(ended, name) for name in KEPT}
     fresh = {
         "participant_sid": visit.sid,
@@ -72,7 +76,7 @@ def _revive(visit: Visit, ended: EndedConnection, rights: Rights, now: datetime)
         "version": ended.version + 1,
         **asdict(rights),
     }
-    state = VoiceState.objects.create(
+    state = VoiceState(
         **(kept | fresh),
         connection_id=ended.connection_id,
         user_id=ended.user_id,
@@ -82,6 +86,12 @@ def _revive(visit: Visit, ended: EndedConnection, rights: Rights, now: datetime)
         room_sid=visit.room_sid,
         created_at=now,
     )
+    try:
+        with transaction.atomic():
+            state.save(force_insert=True)
+    except IntegrityError:
+        return False
+    EndedConnection.objects.filter(pk=ended.pk).delete()
     events.state_changed(state, guild_id=visit.room.guild_id)
     log.info("returned connection=%s channel=%s", ended.connection_id, ended.channel_id)
-    ended.delete()
+    return True

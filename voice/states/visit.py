@@ -86,6 +86,14 @@ def judge(standing: Standing | None, kept: Connection, *, now: datetime) -> Righ
     return decide(standing, overrides=overrides_of(kept), admission=admission)
 
 
+def has_seat(found: Look, server_id: int) -> bool:
+    """There is a place for one more of the user's connections, and the room is on this server or
+    on none."""
+    is_here = found.pin is None or found.pin.place.server_id == server_id
+    others = [own for own in found.here if own.is_joined]
+    return is_here and not found.is_full and len(others) < found.standing.voice_connection_limit
+
+
 def rights_now(found: Look | None, kept: Connection, *, now: datetime) -> Rights | None:
     """The same, from a look."""
     return judge(found.standing if found else None, kept, now=now)

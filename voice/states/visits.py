@@ -7,16 +7,17 @@ hit a visit that is allowed.
 
 import logging
 from datetime import datetime
+from typing import Any
 
 from django.db import transaction
 from django.utils import timezone
 
-from fluxer.directory.changes import lock_channels
 from voice import events, pins
 from voice.grants import Rights
-from voice.models import EndReason, VoiceState
+from voice.models import EndedConnection, EndReason, VoiceState
 from voice.objects import voice_state
-from voice.states.endings import end, room_of
+from voice.states.endings import end
+from voice.states.lookup import is_live, lock_room
 from voice.states.returns import returned
 from voice.states.visit import (
     OLD_NEWS,
@@ -27,6 +28,7 @@ from voice.states.visit import (
     Visit,
     apply,
     decided,
+    has_seat,
     rights_now,
 )
 
@@ -38,14 +40,14 @@ _VISIT = (
 log = logging.getLogger(__name__)
 
 
-@transaction.atomic
+@transaction.atomic(savepoint=False)
 def confirm(visit: Visit, *, listed_at: datetime | None = None) -> Judged:
     """Hear that a participant is in, by a webhook or by a listing begun at `listed_at`.
 
     The rights are always recomputed for a new visit: that catches a join that was under way
     while a ban was committed.
     """
-    if not _is_locked(visit):
+    if not lock_room(visit.room):
         return REMOVE
     now = timezone.now()
     state = VoiceState.objects.filter(pk=visit.identity.connection_id).first()
@@ -54,17 +56,10 @@ def confirm(visit: Visit, *, listed_at: datetime | None = None) -> Judged:
     if not _belongs(visit, state):
         return REMOVE
     if state.participant_sid == visit.sid:
-        return _still_there(state)
+        return _still_there(visit, state, listed_at)
     if _is_past(visit, state, listed_at):
         return OLD_NEWS
     return _entered(visit, state, now)
-
-
-def _is_locked(visit: Visit) -> bool:
-    """Lock the visit's channel. False when there is none whose room has just this name."""
-    return any(
-        room_of(channel) == str(visit.room) for channel in lock_channels([visit.room.channel_id])
-    )
 
 
 def _belongs(visit: Visit, state: VoiceState) -> bool:
@@ -78,29 +73,36 @@ def _belongs(visit: Visit, state: VoiceState) -> bool:
 def _is_past(visit: Visit, state: VoiceState, listed_at: datetime | None) -> bool:
     """The visit is older than what we know, or was already told to be over."""
     if not state.participant_sid:
-        return state.gone_sid == visit.sid
+        return visit.sid == state.gone_sid or visit.joined_at_ms < state.gone_joined_at_ms
     later = visit.joined_at_ms - state.joined_at_ms
     return later < 0 or (later == 0 and listed_at is None)
 
 
-def _still_there(state: VoiceState) -> Judged:
-    if state.missing_since is not None:
-        VoiceState.objects.filter(pk=state.pk).update(missing_since=None)
+def _still_there(visit: Visit, state: VoiceState, listed_at: datetime | None) -> Judged:
+    """Known already. Only a listing says that somebody is there now: a webhook may be late."""
+    news: dict[str, Any] = {}
+    if visit.room_sid and not state.room_sid:
+        news["room_sid"] = visit.room_sid
+    if state.missing_since and listed_at and listed_at > state.missing_since:
+        news["missing_since"] = None
+    if news:
+        VoiceState.objects.filter(pk=state.pk).update(**news)
     return Judged(Verdict.IN, decided(state))
 
 
 def _entered(visit: Visit, state: VoiceState, now: datetime) -> Judged:
-    """A seat is taken, or a later visit follows an earlier one."""
+    """A seat is taken, or a later visit follows an earlier one. A seat whose time has passed is
+    taken as in coming back: if there is still one, and the room is not elsewhere by now."""
     found = visit.look(session=None, now=now)
     rights = rights_now(found, state, now=now)
-    lapsed = state.seat_until is not None and state.seat_until <= now
-    if found is None or rights is None or (lapsed and found.is_full):
-        reason = EndReason.NO_ACCESS if rights is None else EndReason.EXPIRED
-        end([state], room=str(visit.room), reason=reason, now=now)
+    if found is None or rights is None:
+        end([state], room=str(visit.room), reason=EndReason.NO_ACCESS, now=now)
+        return REMOVE
+    if not is_live(state, now=now) and not has_seat(found, visit.server_id):
+        end([state], room=str(visit.room), reason=EndReason.EXPIRED, now=now)
         return REMOVE
     _write(visit, state, rights, now)
-    if found.pin is not None and found.pin.expires_at is not None:
-        pins.keep(channel_id=state.channel_id, made_at=None, expiring=True)
+    pins.hold(found.pin, channel_id=state.channel_id, server_id=visit.server_id, now=now)
     return Judged(Verdict.IN, rights)
 
 
@@ -108,7 +110,7 @@ def _write(visit: Visit, state: VoiceState, rights: Rights, now: datetime) -> No
     before = voice_state(state, guild_id=None)
     state.joined_at, state.seat_until = state.joined_at or now, None
     state.participant_sid, state.joined_at_ms = visit.sid, visit.joined_at_ms
-    state.room_sid = visit.room_sid or state.room_sid
+    state.room_sid = visit.room_sid  # a listing does not tell it, and the earlier visit's is past
     state.missing_since = None
     apply(state, rights)
     if voice_state(state, guild_id=None) != before:
@@ -118,28 +120,51 @@ def _write(visit: Visit, state: VoiceState, rights: Rights, now: datetime) -> No
     log.info("joined connection=%s channel=%s", state.connection_id, state.channel_id)
 
 
-@transaction.atomic
+@transaction.atomic(savepoint=False)
 def left(visit: Visit, *, is_removal: bool = False, is_abort: bool = False) -> None:
     """Hear that the visit with this sid is over. One that we do not know yet is remembered.
 
     `is_removal`: LiveKit says that somebody put them out, so they do not return. `is_abort`: the
     attempt never became active; a seat keeps its time then.
     """
-    if not _is_locked(visit):
+    if not lock_room(visit.room):
         return
     state = VoiceState.objects.filter(pk=visit.identity.connection_id).first()
-    if state is None or not _belongs(visit, state):
+    if state is None:
+        if not is_abort:
+            _left_after_the_end(visit, is_removal=is_removal)
+    elif not _belongs(visit, state):
         return
-    if state.participant_sid == visit.sid:
-        reason = EndReason.DISCONNECTED if is_removal else EndReason.LOST
-        end(
-            [state],
-            room=str(visit.room),
-            reason=reason,
-            now=timezone.now(),
-            returns=not is_removal,
-        )
-    elif not state.participant_sid and not is_abort:
+    elif state.participant_sid:
+        # An identity is in once: a later visit that is over has ended the one we know, too.
+        is_later = visit.joined_at_ms > state.joined_at_ms and not is_abort
+        if state.participant_sid == visit.sid or is_later:
+            state.participant_sid, state.joined_at_ms = visit.sid, visit.joined_at_ms
+            _gone(visit, state, is_removal=is_removal)
+    elif not is_abort and visit.joined_at_ms >= state.gone_joined_at_ms:
         VoiceState.objects.filter(pk=state.pk).update(
             gone_sid=visit.sid, gone_joined_at_ms=visit.joined_at_ms
         )
+
+
+def _gone(visit: Visit, state: VoiceState, *, is_removal: bool) -> None:
+    reason = EndReason.DISCONNECTED if is_removal else EndReason.LOST
+    end([state], room=str(visit.room), reason=reason, now=timezone.now(), returns=not is_removal)
+
+
+def _left_after_the_end(visit: Visit, *, is_removal: bool) -> None:
+    """What ended and may return came back and is gone again, and its join is still to be told:
+    old news then. Or we hear late that the end was a removal."""
+    ended = EndedConnection.objects.filter(
+        pk=visit.identity.connection_id,
+        user_id=visit.identity.user_id,
+        channel_id=visit.room.channel_id,
+        server_id=visit.server_id,
+        may_return_until__isnull=False,
+    ).first()
+    if ended is None:
+        return
+    if visit.sid == ended.participant_sid or visit.joined_at_ms > ended.joined_at_ms:
+        ended.participant_sid, ended.joined_at_ms = visit.sid, visit.joined_at_ms
+        ended.may_return_until = None if is_removal else ended.may_return_until
+        ended.save(update_fields=["participant_sid", "joined_at_ms", "may_return_until"])
