@@ -7,10 +7,11 @@ import uuid
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 
-from django.db import connection
+from django.db import connection, transaction
 from django.db.models import Q
 from django.utils import timezone
 
+from regions.models import Server
 from voice import queue
 from voice.models import DueRoom
 
@@ -73,16 +74,18 @@ def found(*rooms: tuple[int, str]) -> None:
         queue.after_commit("voice.tasks.settle", server_id, room)
 
 
+@transaction.atomic
 def claim(*, server_id: int, room: str, now: datetime) -> DueRoom | None:
-    """The room for this worker, for LEASE; None when it is not due, another worker has it, or
-    AT_ONCE rooms of this server are being settled already."""
+    """The room for this worker, for LEASE; None when it is not due, another worker has it (and
+    finds a new mark when it is done), or AT_ONCE rooms of this server are being settled already."""
+    # One claim of a server at a time: two would each count without the other.
+    servers = Server.objects.select_for_update(no_key=True).filter(pk=server_id)
+    server = servers.first()
     rows = DueRoom.objects.raw(
         """
         UPDATE voice_dueroom SET due_at = %(until)s, leased_until = %(until)s, mark = %(mark)s
-        WHERE id = (
-            SELECT id FROM voice_dueroom
-            WHERE server_id = %(server)s AND room = %(room)s AND due_at <= %(now)s
-            FOR UPDATE SKIP LOCKED)
+        WHERE server_id = %(server)s AND room = %(room)s AND due_at <= %(now)s
+        AND (leased_until IS NULL OR leased_until <= %(now)s)
         AND (SELECT count(*) FROM voice_dueroom
              WHERE server_id = %(server)s AND leased_until > %(now)s) < %(at_once)s
         RETURNING *
@@ -96,23 +99,55 @@ def claim(*, server_id: int, room: str, now: datetime) -> DueRoom | None:
             "at_once": AT_ONCE,
         },
     )
-    return next(iter(rows), None)
+    claimed = next(iter(rows), None)
+    if claimed is not None and server is not None:
+        claimed.server = server
+    return claimed
 
 
 def done(due: DueRoom) -> bool:
     """LiveKit agrees. False when the room was marked again meanwhile: then it stays due."""
     deleted, _ = DueRoom.objects.filter(pk=due.pk, mark=due.mark).delete()
-    if not deleted:
-        DueRoom.objects.filter(pk=due.pk).update(leased_until=None)
+    if not deleted:  # the lease is given back, if it is still this one
+        DueRoom.objects.filter(pk=due.pk, leased_until=due.leased_until).update(leased_until=None)
     return deleted == 1
 
 
-def again(due: DueRoom, *, at: datetime, failed: bool = False) -> None:
-    """Look once more at `at`, or sooner if it was marked again; a failure counts."""
-    DueRoom.objects.filter(pk=due.pk).update(leased_until=None)
-    DueRoom.objects.filter(pk=due.pk, mark=due.mark).update(
-        due_at=at, attempts=due.attempts + 1 if failed else 0
-    )
+def again(due: DueRoom, *, at: datetime, failed: bool = False) -> bool:
+    """Look once more at `at`; a failure counts. False when it was marked again meanwhile: then it
+    is due sooner.
+
+    Whoever settled the room meanwhile cannot have seen what this worker sent: a row that they
+    deleted comes back, and one that they hold is not theirs to delete.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            INSERT INTO voice_dueroom AS d (server_id, room, due_at, mark, attempts, since)
+            VALUES (%(server)s, %(room)s, %(at)s, %(new)s, %(attempts)s, %(since)s)
+            ON CONFLICT (server_id, room) DO UPDATE SET
+                due_at = CASE WHEN d.mark = %(mark)s THEN excluded.due_at
+                    ELSE least(d.due_at, excluded.due_at) END,
+                attempts = CASE WHEN d.mark = %(mark)s THEN excluded.attempts
+                    ELSE d.attempts END,
+                leased_until = CASE WHEN d.leased_until = %(lease)s THEN NULL
+                    ELSE d.leased_until END,
+                mark = excluded.mark
+            RETURNING due_at
+            """,
+            {
+                "server": due.server_id,
+                "room": due.room,
+                "at": at,
+                "mark": due.mark,
+                "new": uuid.uuid4(),
+                "attempts": due.attempts + 1 if failed else 0,
+                "since": due.since,
+                "lease": due.leased_until,
+            },
+        )
+        due_at: datetime = cursor.fetchone()[0]
+    return due_at >= at
 
 
 def put_off(*, server_id: int, until: datetime) -> None:
@@ -131,8 +166,9 @@ def due(*, now: datetime, limit: int = 500) -> Iterable[tuple[int, str]]:
     """The rooms that are due now, longest waiting first; those of a server that is down or does
     not answer its API wait until it does."""
     answers = {"server__down_since": None, "server__failing_since": None}
+    idle = Q(leased_until=None) | Q(leased_until__lte=now)
     return (
-        DueRoom.objects.filter(due_at__lte=now, **answers)
+        DueRoom.objects.filter(idle, due_at__lte=now, **answers)
         .order_by("due_at")
         .values_list("server_id", "room")[:limit]
     )

@@ -14,12 +14,13 @@ from django.utils import timezone
 from livekit.protocol.models import ParticipantInfo
 
 from fluxer import livekit
-from fluxer.livekit import LiveKitError, LiveKitGone, LiveKitUnavailable, together
+from fluxer.livekit import LiveKitError, LiveKitUnavailable, together
 from regions.models import Server
 from voice import due, pins, wire
 from voice.models import DueRoom, RoomPin, VoiceState
 from voice.rooms import RoomName, parse_identity, parse_room_name
 from voice.states import absences
+from voice.states.departures import throw_out
 from voice.states.endings import room_of
 from voice.states.visit import REMOVE, Judged, Verdict, Visit, decided
 from voice.states.visits import confirm
@@ -35,32 +36,35 @@ def settle_room(*, server_id: int, room: str) -> bool:
 
     An error of any kind changes nothing and removes nobody: the room stays due.
     """
-    claimed = due.claim(server_id=server_id, room=room, now=timezone.now())
-    if claimed is None:
-        return False
-    server, name = Server.objects.get(pk=server_id), parse_room_name(room)
+    settled = False
+    while (claimed := due.claim(server_id=server_id, room=room, now=timezone.now())) is not None:
+        settled = True
+        if _is_done(claimed):
+            break
+    return settled
+
+
+def _is_done(claimed: DueRoom) -> bool:
+    """Settle a claimed room once. False when it was marked again meanwhile: once more, then."""
+    server, name = claimed.server, parse_room_name(claimed.room)
     if name is None:  # not a name of ours, so not ours to touch
-        due.done(claimed)
-        return True
+        return due.done(claimed)
     try:
         changed, look_again = _settle(server, name)
-    except LiveKitUnavailable as error:
-        _put_off(claimed, server, error)
-        return True
-    if changed or look_again:
-        later = timezone.now() + (CONFIRMING if changed else look_again or CONFIRMING)
-        due.again(claimed, at=later)
-    else:
-        due.done(claimed)
-    return True
+    except LiveKitError as error:
+        return _put_off(claimed, server, error)
+    if not changed and look_again is None:
+        return due.done(claimed)
+    soon = timezone.now() + CONFIRMING
+    return due.again(claimed, at=soon if changed or look_again is None else look_again)
 
 
-def _settle(server: Server, room: RoomName) -> tuple[bool, timedelta | None]:
+def _settle(server: Server, room: RoomName) -> tuple[bool, datetime | None]:
     """Whether a change was sent, and when to look again at somebody who is missing.
 
     Raises LiveKitUnavailable when anything did not get through; what did stays done.
     """
-    listed_at = timezone.now()
+    known, listed_at = absences.visits(server_id=server.pk, room=room), timezone.now()
     shown = livekit.list_participants(server.livekit, room=str(room))
     states = {
         state.connection_id: state
@@ -76,18 +80,14 @@ def _settle(server: Server, room: RoomName) -> tuple[bool, timedelta | None]:
     ]
     outcomes = together(calls, limit=50)
     present = {identity.connection_id for p in shown if (identity := parse_identity(p.identity))}
-    missing = absences.age(
-        [state for state in states.values() if state.connection_id not in present],
-        room=room,
-        listed_at=listed_at,
-    )
+    absent = {pk: sid for pk, sid in known.items() if pk not in present}
+    look_again = absences.age(absent, room=room, listed_at=listed_at)
     if states and not shown:
         _make_again(server, room)
     elif shown:
         pins.seen(channel_id=room.channel_id, server_id=server.pk, at=listed_at)
     _raise_failures(outcomes)
-    grace = timedelta(seconds=settings.VOICE_GHOST_GRACE)
-    return bool(calls), grace if missing else None
+    return bool(calls), look_again
 
 
 def _calls(
@@ -127,7 +127,11 @@ def judge(
     `states` are those of the room's channel on this server, read after the listing.
     """
     identity = parse_identity(participant.identity)
-    if identity is None or wire.is_unseen(participant.permission):
+    if identity is None:
+        return REMOVE
+    if wire.is_unseen(participant.permission):
+        # A removal names only the identity: whoever else bears it is out, too.
+        throw_out(server_id=server.pk, room=room, identity=identity)
         return REMOVE
     state = states.get(identity.connection_id)
     if (
@@ -162,16 +166,18 @@ def _make_again(server: Server, room: RoomName) -> None:
 
 def _raise_failures(outcomes: Sequence[object]) -> None:
     """Somebody who is gone already is done; anything else is tried again, for the whole room."""
-    for outcome in outcomes:
-        if isinstance(outcome, LiveKitError) and not isinstance(outcome, LiveKitGone):
-            raise outcome
+    failures = [outcome for outcome in outcomes if isinstance(outcome, LiveKitUnavailable)]
+    if failures:
+        raise max(failures, key=lambda failure: failure.timed_out)
 
 
-def _put_off(claimed: DueRoom, server: Server, error: LiveKitUnavailable) -> None:
+def _put_off(claimed: DueRoom, server: Server, error: LiveKitError) -> bool:
     wait = BACK_OFF[min(claimed.attempts, len(BACK_OFF) - 1)]
     log.warning("room %s on %s stays due: %s", claimed.room, server, error)
-    due.again(claimed, at=timezone.now() + timedelta(seconds=wait), failed=True)
-    if error.timed_out:
-        # One hanging server must not hold up a kick on another.
-        until = timezone.now() + timedelta(seconds=settings.VOICE_PROBE_INTERVAL)
-        due.put_off(server_id=server.pk, until=until)
+    done = due.again(claimed, at=timezone.now() + timedelta(seconds=wait), failed=True)
+    if not (isinstance(error, LiveKitUnavailable) and error.timed_out):
+        return done
+    # One hanging server must not hold up a kick on another.
+    until = timezone.now() + timedelta(seconds=settings.VOICE_PROBE_INTERVAL)
+    due.put_off(server_id=server.pk, until=until)
+    return True

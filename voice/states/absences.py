@@ -1,37 +1,51 @@
 """Ghosts: those who should be in a room, and whom LiveKit no longer shows."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 
 from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
 
-from fluxer.directory.changes import lock_channels
 from voice.models import EndReason, VoiceState
 from voice.rooms import RoomName
 from voice.states.endings import end
+from voice.states.lookup import lock_room
 
 
-def age(states: Sequence[VoiceState], *, room: RoomName, listed_at: datetime) -> int:
-    """Hold a listing that was begun at `listed_at` against confirmed states that it lacks.
+def visits(*, server_id: int, room: RoomName) -> dict[str, str]:
+    """Who is confirmed in the room, by connection id, with the sid of the visit.
+
+    Read it before the listing that it is held against is begun: no clock can then make a visit
+    look older than the listing.
+    """
+    states = VoiceState.objects.filter(
+        channel_id=room.channel_id, server_id=server_id, joined_at__isnull=False
+    )
+    return dict(states.values_list("connection_id", "participant_sid"))
+
+
+def age(absent: Mapping[str, str], *, room: RoomName, listed_at: datetime) -> datetime | None:
+    """Hold a listing that was begun at `listed_at` against those of `visits` that it lacks.
 
     One empty answer ends nobody: the first only notes the time, a second, begun at least
-    VOICE_GHOST_GRACE later, ends them, and they may return. How many are still only missing.
+    VOICE_GHOST_GRACE later, ends them, and they may return. The answer is when to list again for
+    those who are only missing as yet; None when there are none.
     """
-    absent = [s for s in states if s.joined_at is not None and s.joined_at < listed_at]
     if not absent:
-        return 0
-    ids = [state.connection_id for state in absent]
+        return None
+    grace = timedelta(seconds=settings.VOICE_GHOST_GRACE)
     with transaction.atomic():
-        lock_channels([room.channel_id])
-        found = VoiceState.objects.filter(pk__in=ids, joined_at__lt=listed_at)
+        if not lock_room(room):
+            return None
+        found = VoiceState.objects.filter(pk__in=absent, channel_id=room.channel_id)
         # Only the visit that the listing could have shown: a later one has another sid.
-        known = {state.connection_id: state.participant_sid for state in absent}
-        same = [state for state in found if known[state.pk] == state.participant_sid]
-        limit = listed_at - timedelta(seconds=settings.VOICE_GHOST_GRACE)
-        gone = [s for s in same if s.missing_since is not None and s.missing_since <= limit]
+        same = [state for state in found if state.participant_sid == absent[state.pk]]
+        since = {state.pk: state.missing_since or listed_at for state in same}
+        gone = [s for s in same if s.missing_since and since[s.pk] + grace <= listed_at]
         end(gone, room=str(room), reason=EndReason.LOST, now=timezone.now(), returns=True)
-        fresh = [s.pk for s in same if s.missing_since is None]
-        VoiceState.objects.filter(pk__in=fresh).update(missing_since=listed_at)
-    return len(same) - len(gone)
+        fresh = [state.pk for state in same if state.missing_since is None]
+        if fresh:
+            VoiceState.objects.filter(pk__in=fresh).update(missing_since=listed_at)
+    waiting = since.keys() - {state.pk for state in gone}
+    return min((since[pk] + grace for pk in waiting), default=None)
