@@ -74,8 +74,11 @@ def _after_commit(event: Event) -> None:
     if not connection.in_atomic_block:
         _publish([event])
         return
-    for _, function, *_ in connection.run_on_commit:
-        if isinstance(function, partial) and function.func is _publish:
+    here = set(connection.savepoint_ids)
+    for savepoints, function, *_ in connection.run_on_commit:
+        # Only those of this very savepoint: what is rolled back must take its events along.
+        is_ours = isinstance(function, partial) and function.func is _publish
+        if is_ours and savepoints == here:
             function.args[0].append(event)
             return
     transaction.on_commit(partial(_publish, [event]), robust=True)
