@@ -70,22 +70,21 @@ def sweep(*, server_id: int) -> Report | None:
     return report
 
 
-def compare(server: Server) -> Report:
-    """What a sweep would find. Writes only what the listings themselves prove: that the API
-    answers (or not), and that rooms are there. The number of statements is always the same."""
+def compare(server: Server, *, writes: bool = True) -> Report:
+    """What a sweep would find. The number of statements is always the same.
+
+    With `writes`, what the listings themselves prove is written down: that the API answers (or
+    not), and that rooms are there.
+    """
     try:
         listing = _listing(server)
     except LiveKitUnavailable as error:
-        if health.failing(server.pk, now=timezone.now(), error=str(error)):
-            log.warning("%s is failing: %s", server, error)
+        if writes:
+            _failing(server, error)
         return Report(server, error=str(error))
+    if writes:
+        _note(server, listing)
     shown = listing.shown
-    if shown.rooms and not shown.people:
-        health.failing(server.pk, now=timezone.now(), error=str(listing.errors[0]))
-    elif health.api_answers(server.pk):
-        due.wake(server_id=server.pk)
-    names = {name.channel_id for room in shown.rooms if (name := parse_room_name(room))}
-    pins.seen_all(channel_ids=names, server_id=server.pk, at=shown.begun_at)
     return Report(
         server,
         rooms=len(shown.rooms),
@@ -93,6 +92,22 @@ def compare(server: Server) -> Report:
         found=differences.differences(shown, _known(server), made_at=_made_at(server)),
         error=str(listing.errors[0]) if listing.errors else "",
     )
+
+
+def _note(server: Server, listing: _Listing) -> None:
+    shown = listing.shown
+    if shown.rooms and not shown.people:
+        _failing(server, listing.errors[0])
+    elif health.api_answers(server.pk):
+        log.warning("%s answers its API again", server)
+        due.wake(server_id=server.pk)
+    names = {name.channel_id for room in shown.rooms if (name := parse_room_name(room))}
+    pins.seen_all(channel_ids=names, server_id=server.pk, at=shown.begun_at)
+
+
+def _failing(server: Server, error: LiveKitError) -> None:
+    if health.failing(server.pk, now=timezone.now(), error=str(error)):
+        log.warning("%s is failing: %s", server, error)
 
 
 def _listing(server: Server) -> _Listing:

@@ -1,0 +1,53 @@
+"""`manage.py regions_probe`: ask every server now whether it is there."""
+
+import json
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.utils import timezone
+
+from regions import health, probes
+from regions.models import Server
+
+
+class Command(BaseCommand):
+    help = (
+        "Asks every voice server whether it is there, all at once, writes down what they said, and "
+        "shows it. Ends with 1 when an active one did not answer."
+    )
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("--json", action="store_true", help="For a program.")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        probes.probe()
+        now = timezone.now()
+        servers = list(Server.objects.order_by("region_id", "slug"))
+        told = [_plain(server, health.state(server, now=now)) for server in servers]
+        if options["json"]:
+            self.stdout.write(json.dumps(told, indent=2, default=str))
+        for said in () if options["json"] else told or [None]:
+            self.stdout.write(_line(said) if said else "There are no servers.")
+        silent = [str(server) for server in servers if server.is_active and server.failures]
+        if silent:
+            raise CommandError(f"Did not answer: {', '.join(silent)}.")
+
+
+def _plain(server: Server, state: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "server": str(server),
+        **state,
+        "failures": server.failures,
+        "is_active": server.is_active,
+        "is_draining": server.is_draining,
+    }
+
+
+def _line(said: dict[str, Any]) -> str:
+    took = "" if said["probe_ms"] is None else f" in {said['probe_ms']:g} ms"
+    since = f" since {said['since']:%Y-%m-%d %H:%M:%S} UTC" if said["since"] else ""
+    words = [name for name, on in (("inactive", not said["is_active"]),
+                                   ("draining", said["is_draining"])) if on]  # fmt: skip
+    extra = f" ({', '.join(words)})" if words else ""
+    error = f": {said['last_error']}" if said["last_error"] else ""
+    return f"{said['server']}{extra}: {said['state']}{since}{took}{error}"

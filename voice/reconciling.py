@@ -1,0 +1,62 @@
+"""What an operator asks for by hand: every difference there is, and an end to it."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+from regions.models import Server
+from voice import due
+from voice.models import DueRoom
+from voice.settlement import settle_room
+from voice.sweep import Report, compare
+
+
+@dataclass(slots=True)
+class Outcome:
+    """One server: what was found, which rooms were settled, and which could not be."""
+
+    report: Report
+    settled: list[str] = field(default_factory=list)
+    failed: list[str] = field(default_factory=list)
+
+    @property
+    def is_good(self) -> bool:
+        """Everything could be looked at, and what was tried went through."""
+        return not (self.report.error or self.failed)
+
+    def plain(self) -> dict[str, Any]:
+        """The same for a program."""
+        report = self.report
+        return {
+            "server": str(report.server),
+            "rooms": report.rooms,
+            "participants": report.participants,
+            "error": report.error,
+            "differences": [
+                {"room": one.room, "kind": str(one.kind), "identity": one.identity}
+                for one in report.found
+            ],
+            "settled": self.settled,
+            "failed": self.failed,
+        }
+
+
+def reconcile(servers: Iterable[Server], *, is_dry: bool) -> Iterable[Outcome]:
+    """One outcome a server, as each is done. `is_dry` looks, and changes nothing."""
+    for server in servers:
+        if server.down_since is not None:
+            yield Outcome(Report(server, error=f"down since {server.down_since:%Y-%m-%d %H:%M:%S}"))
+            continue
+        outcome = Outcome(compare(server, writes=not is_dry))
+        if not is_dry:
+            _settle(outcome)
+        yield outcome
+
+
+def _settle(outcome: Outcome) -> None:
+    server_id, rooms = outcome.report.server.pk, outcome.report.differing
+    due.found(*((server_id, room) for room in rooms))
+    for room in rooms:
+        settle_room(server_id=server_id, room=room)
+        waiting = DueRoom.objects.filter(server=server_id, room=room, attempts__gt=0)
+        (outcome.failed if waiting.exists() else outcome.settled).append(room)
