@@ -97,6 +97,14 @@ class Caller:
             path, body or {}, content_type="application/json", headers=self._headers
         )
 
+    def get(self, path: str) -> Any:
+        return self._client.get(path, headers=self._headers)
+
+    def patch(self, path: str, body: Any) -> Any:
+        return self._client.patch(
+            path, body, content_type="application/json", headers=self._headers
+        )
+
     def ask(self, channel_id: int = VOICE, **body: Any) -> Any:
         """The answer to a token request; the guild is named where the channel has one."""
         if channel_id in (VOICE, TEXT, OTHER_VOICE):
