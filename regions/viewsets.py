@@ -96,6 +96,7 @@ class ServerViewSet(ServiceViewSet):
 
     noun = servers
     key = "slug"
+    in_batch = ServiceViewSet.in_batch | {"drain", "restore"}
     serializer_class = ServerSerializer
     page = SlugPage
     error_codes = {

@@ -50,6 +50,11 @@ def test_regions_go_through_the_same_door(empty: BackEnd) -> None:
     answer = empty.batch(("PUT", "regions/us-west", {"name": "US West"}), CREATE)
     assert answer.json() == [{"status": 201}] * 2
     assert Region.objects.get().name == "US West"
+    path = "regions/us-west/servers/a"
+    machine = {"endpoint": "wss://a.example", "api_key": "key", "api_secret": "s" * 32}
+    answer = empty.batch(("PUT", path, machine), ("POST", f"{path}/drain"))
+    assert answer.json() == [{"status": 201}, {"status": 200}]
+    assert empty.read(path)["is_draining"] is True
 
 
 @pytest.mark.parametrize(
