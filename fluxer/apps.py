@@ -6,4 +6,7 @@ class FluxerConfig(AppConfig):
     verbose_name = "Fluxer"
 
     def ready(self) -> None:
-        from fluxer import checks  # noqa: F401
+        from fluxer import checks, counters, livekit  # noqa: F401
+
+        if counters.livekit_called not in livekit.observers:
+            livekit.observers.append(counters.livekit_called)

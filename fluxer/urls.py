@@ -3,7 +3,7 @@
 from django.contrib import admin
 from django.urls import include, path, register_converter
 
-from fluxer import health, pages, schema
+from fluxer import health, metrics, pages, schema
 from fluxer.snowflakes import SnowflakeConverter
 
 register_converter(SnowflakeConverter, "snowflake")
@@ -14,6 +14,7 @@ urlpatterns = [
     path("schema", schema.schema, name="schema"),
     path("healthz", health.healthz, name="healthz"),
     path("readyz", health.readyz, name="readyz"),
+    path("metrics", metrics.metrics, name="metrics"),
     path("admin/", admin.site.urls),
     path("", include("fluxer.directory.urls")),
     path("", include("regions.urls")),
