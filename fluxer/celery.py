@@ -9,3 +9,5 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "fluxer.settings")
 app = Celery("fluxer")
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks()
+
+from fluxer import errands  # noqa: E402, F401 (its signals; it needs no app)

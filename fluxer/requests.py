@@ -6,7 +6,6 @@ import sys
 import time
 import uuid
 from collections.abc import Callable
-from contextvars import ContextVar
 from io import BytesIO
 from typing import Any
 
@@ -20,14 +19,15 @@ from rest_framework.negotiation import DefaultContentNegotiation
 from rest_framework.parsers import BaseParser
 from rest_framework.utils import json
 
-from fluxer import errors
+from fluxer import counters, errors, logs
 from fluxer.errors import FluxerError
 
 BODY_LIMIT = 64 * 1024  # bytes; a view may have a `body_limit` of its own
 
 _access = logging.getLogger("fluxer.access")
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}", re.ASCII)
-_request_id: ContextVar[str] = ContextVar("request_id", default="-")
+_METHODS = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"}
+_ABOUT = ("guild_id", "channel_id")  # of the path, for the log
 
 # What a bare error status means when whoever answered it did not say so in the envelope.
 _BY_STATUS: dict[int, type[FluxerError]] = {
@@ -42,14 +42,6 @@ _BY_STATUS: dict[int, type[FluxerError]] = {
 }
 
 
-class RequestIdFilter(logging.Filter):
-    """Gives every log record the id of the request that it belongs to."""
-
-    def filter(self, record: logging.LogRecord) -> bool:
-        record.request_id = _request_id.get()
-        return True
-
-
 class RequestMiddleware:
     """The outermost layer: nothing leaves without an id, and no error leaves as HTML."""
 
@@ -60,13 +52,13 @@ class RequestMiddleware:
         began = time.perf_counter()
         asked = request.headers.get("X-Request-ID", "")
         request_id = asked if _REQUEST_ID.fullmatch(asked) else uuid.uuid4().hex
-        token = _request_id.set(request_id)
+        token = logs.request_id.set(request_id)
         try:
             response = _in_envelope(request, self.get_response(request))
             response["X-Request-ID"] = request_id
-            _log(request, response, milliseconds=(time.perf_counter() - began) * 1000)
+            _tell(request, response, seconds=time.perf_counter() - began)
         finally:
-            _request_id.reset(token)
+            logs.request_id.reset(token)
         return response
 
     def process_view(
@@ -200,16 +192,30 @@ def _in_envelope(request: HttpRequest, response: HttpResponseBase) -> HttpRespon
     return response
 
 
-def _log(request: HttpRequest, response: HttpResponseBase, *, milliseconds: float) -> None:
-    """One line: never the query, the body or a header, for they carry what is private."""
+def _tell(request: HttpRequest, response: HttpResponseBase, *, seconds: float) -> None:
+    """One line, and one more in the count: never the query, the body or a header, for they carry
+    what is private."""
     # Staff's user is lazy: looking at it would ask the session.
     caller = vars(request).get("user")
     who = getattr(caller, "pk", None) if type(caller).__module__.startswith("fluxer.") else None
+    match = request.resolver_match
+    method = request.method if request.method in _METHODS else "other"
+    route = match.route if match else "unmatched"
+    counters.requests.labels(method, route, response.status_code).observe(seconds)
+    path, ms = escape_uri_path(request.path)[:300], round(seconds * 1000)
     _access.info(
-        "%s %s %s %.0f ms%s",
+        "%s %s %s %s ms%s",
         request.method,
-        escape_uri_path(request.path)[:300],
+        path,
         response.status_code,
-        milliseconds,
+        ms,
         f" user={who}" if who is not None else "",
+        extra={
+            "method": request.method,
+            "path": path,
+            "status": response.status_code,
+            "ms": ms,
+            "user_id": who,
+            **{name: match.kwargs.get(name) for name in _ABOUT if match},
+        },
     )

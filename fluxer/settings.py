@@ -40,6 +40,9 @@ CORS_PREFLIGHT_MAX_AGE = 3600
 TRUSTED_PROXIES = env.int("TRUSTED_PROXIES", default=0)
 PORT = env.int("PORT", default=8000)
 LOG_LEVEL = env.str("LOG_LEVEL", default="INFO").upper()
+LOG_FORMAT = env.str("LOG_FORMAT", default="line").lower()
+if LOG_FORMAT not in ("line", "json"):
+    raise ImproperlyConfigured("LOG_FORMAT must be line or json.")
 
 INSTALLED_APPS = [
     "django.contrib.admin",
@@ -111,7 +114,7 @@ _HTTPS = env.bool("HTTPS_ONLY", default=False)
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = SECURE_SSL_REDIRECT = _HTTPS
 SECURE_HSTS_SECONDS = 31536000 if _HTTPS else 0
 SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = _HTTPS
-SECURE_REDIRECT_EXEMPT = [r"^healthz$", r"^readyz$", r"^webhooks/"]
+SECURE_REDIRECT_EXEMPT = [r"^healthz$", r"^readyz$", r"^metrics$", r"^webhooks/"]
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if TRUSTED_PROXIES else None
 
 # --- PostgreSQL: the truth ---------------------------------------------------------------------
@@ -271,17 +274,15 @@ SPECTACULAR_SETTINGS = {
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
-    "filters": {"request_id": {"()": "fluxer.requests.RequestIdFilter"}},
+    "filters": {"request_id": {"()": "fluxer.logs.RequestIdFilter"}},
     "formatters": {
-        "line": {
-            "format": "{asctime} {levelname:<7} {name} [{request_id}] {message}",
-            "style": "{",
-        },
+        "line": {"()": "fluxer.logs.LineFormatter"},
+        "json": {"()": "fluxer.logs.JSONFormatter"},
     },
     "handlers": {
         "stderr": {
             "class": "logging.StreamHandler",
-            "formatter": "line",
+            "formatter": LOG_FORMAT,
             "filters": ["request_id"],
         },
     },

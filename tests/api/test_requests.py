@@ -11,7 +11,7 @@ from django.test import Client
 from pytest_django import DjangoAssertNumQueries, Settings
 
 from fluxer.directory.models import User
-from fluxer.requests import RequestIdFilter
+from fluxer.logs import RequestIdFilter
 
 pytestmark = pytest.mark.urls("tests.api.urls")
 
