@@ -18,6 +18,7 @@ from django.utils import timezone
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
+from fluxer import counters
 from voice.objects import Remembered, voice_state
 
 log = logging.getLogger(__name__)
@@ -87,6 +88,7 @@ def _after_commit(event: Event) -> None:
 def _publish(events: list[Event]) -> None:
     global _quiet_until
     if time.monotonic() < _quiet_until:
+        counters.events_lost.inc(len(events))
         return
     try:
         pipeline = _redis(settings.REDIS_URL).pipeline(transaction=False)
@@ -95,6 +97,7 @@ def _publish(events: list[Event]) -> None:
         pipeline.execute()
     except (redis.RedisError, OSError) as error:
         _quiet_until = time.monotonic() + _PAUSE
+        counters.events_lost.inc(len(events))
         log.warning("%s events lost: Redis is away (%s)", len(events), type(error).__name__)
 
 

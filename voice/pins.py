@@ -4,7 +4,6 @@ All of it under the channel's lock: a pin goes only when a count, made in a stat
 after the lock, finds nobody; otherwise a join and an expiry could each miss the other.
 """
 
-import logging
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 
@@ -14,11 +13,9 @@ from django.db.models import Q
 from django.utils import timezone
 
 from fluxer.directory.changes import lock_channels
-from voice import queue
+from voice import journal, queue
 from voice.look import Pin
 from voice.models import RoomPin, VoiceState
-
-log = logging.getLogger(__name__)
 
 NEVER = datetime(1970, 1, 1, tzinfo=UTC)  # LiveKit must be asked before anybody is sent there
 
@@ -34,7 +31,7 @@ def pin(*, channel_id: int, server_id: int, made_at: datetime, now: datetime) ->
             "expires_at": None,
         },
     )
-    log.info("pinned channel=%s server=%s", channel_id, server_id)
+    journal.tell("pinned", channel_id=channel_id, server=server_id)
 
 
 def keep(*, channel_id: int, made_at: datetime | None, expiring: bool) -> None:
@@ -125,7 +122,7 @@ def expire(*, channel_id: int) -> bool:
         return False
     deleted, _ = due.delete()
     if deleted:
-        log.info("unpinned channel=%s", channel_id)
+        journal.tell("unpinned", reason="expired", channel_id=channel_id)
     return bool(deleted)
 
 
@@ -135,6 +132,7 @@ def remove(*, channel_id: int) -> int | None:
     if pin is None:
         return None
     pin.delete()
+    journal.tell("unpinned", reason="removed", channel_id=channel_id, server=pin.server_id)
     return pin.server_id
 
 

@@ -16,7 +16,7 @@ from livekit.protocol.models import ParticipantInfo
 from fluxer import livekit
 from fluxer.livekit import LiveKitError, LiveKitUnavailable, together
 from regions.models import Server
-from voice import due, pins, wire
+from voice import due, journal, pins, wire
 from voice.models import DueRoom, RoomPin, VoiceState
 from voice.rooms import RoomName, parse_identity, parse_room_name
 from voice.states import absences
@@ -86,6 +86,7 @@ def _settle(server: Server, room: RoomName) -> tuple[bool, datetime | None]:
         _make_again(server, room)
     elif shown:
         pins.seen(channel_id=room.channel_id, server_id=server.pk, at=listed_at)
+    _tell_removals(server, room, calls, outcomes)
     _raise_failures(outcomes)
     return bool(calls), look_again
 
@@ -101,7 +102,6 @@ def _calls(
     judged = judge(server, room, participant, states, listed_at)
     name, identity = str(room), participant.identity
     if judged.verdict is Verdict.REMOVE:
-        log.info("removing participant from channel=%s: not one of ours", room.channel_id)
         return [livekit.remove_participant.later(server.livekit, room=name, identity=identity)]
     if judged.rights is None or wire.agrees(participant.permission, judged.rights):
         return []
@@ -162,6 +162,24 @@ def _make_again(server: Server, room: RoomName) -> None:
             departure_timeout=wire.lifetime(),
         )
         pins.seen(channel_id=room.channel_id, server_id=server.pk, at=now)
+
+
+def _tell_removals(
+    server: Server, room: RoomName, calls: Sequence[Any], outcomes: Sequence[object]
+) -> None:
+    for call, outcome in zip(calls, outcomes, strict=True):
+        if call.method != "RemoveParticipant" or isinstance(outcome, LiveKitError):
+            continue
+        identity = parse_identity(call.request.identity)
+        journal.tell(
+            "removed",
+            reason="uninvited" if identity else "foreign",
+            connection_id=identity.connection_id if identity else None,
+            user_id=identity.user_id if identity else None,
+            channel_id=room.channel_id,
+            guild_id=room.guild_id,
+            server=server.pk,
+        )
 
 
 def _raise_failures(outcomes: Sequence[object]) -> None:

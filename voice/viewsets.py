@@ -10,6 +10,7 @@ from rest_framework.serializers import Serializer
 from rest_framework.views import APIView
 from rest_framework.viewsets import ViewSet
 
+from fluxer import counters
 from fluxer.errors import InvalidFormBody
 from fluxer.requests import read_body
 from voice import audit, channels, moderation, operations, presence, rank, roster, tokens, webhooks
@@ -94,6 +95,14 @@ class VoiceTokenViewSet(ViewSet):
             named_channel_id=body.get("channel_id"),
         )
         return Response(tokens.issue(wish, near=near))
+
+    def finalize_response(
+        self, request: Request, response: Any, *args: Any, **kwargs: Any
+    ) -> Response:
+        """Count the outcome, refusals by limit and authentication included."""
+        data = response.data if isinstance(response.data, dict) else {}
+        counters.tokens.labels(data.get("code", "ok")).inc()
+        return super().finalize_response(request, response, *args, **kwargs)
 
 
 class _OwnState(ViewSet):

@@ -12,6 +12,7 @@ from django.utils import timezone
 from livekit.protocol.models import DisconnectReason, ParticipantInfo
 from livekit.protocol.webhook import WebhookEvent
 
+from fluxer import counters
 from fluxer.errors import FluxerError, Unauthorized
 from fluxer.livekit import WebhookRejected, WebhookUnreadable, verify_webhook, webhook_issuer
 from regions import health
@@ -50,11 +51,15 @@ def receive(
             secret=server.api_secret,
         )
     except WebhookRejected:
+        counters.webhooks.labels("unknown", "rejected").inc()
         raise Unauthorized("The signature is not this server's, or not for this body") from None
     except WebhookUnreadable:
+        counters.webhooks.labels("unknown", "unreadable").inc()
         raise WebhookNotReadable from None
     health.webhook_seen(server.pk, now=timezone.now())
-    handle(server, event)
+    # An event is named by who signed it, but not by us: no endless labels.
+    with counters.webhook(event.event if event.event in _KNOWN else "other"):
+        handle(server, event)
 
 
 def _server(authorization: str, region_id: str | None, server_id: str | None) -> Server:
@@ -142,4 +147,9 @@ _HANDLERS: dict[str, Any] = {
     "participant_connection_aborted": _aborted,
     "room_finished": _room_finished,
     "track_published": _track_published,
+}
+_KNOWN = {
+    *_HANDLERS,
+    *("room_started", "track_unpublished"),
+    *("egress_started", "egress_updated", "egress_ended", "ingress_started", "ingress_ended"),
 }

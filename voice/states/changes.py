@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from fluxer.directory.models import Channel
-from voice import events
+from voice import events, journal
 from voice.grants import Admission, Rights
 from voice.models import EndReason, VoiceState
 from voice.objects import voice_state
@@ -84,6 +84,13 @@ def move(
     apply(moved, rights)
     moved.save(force_insert=True)
     events.state_changed(moved, guild_id=target.guild_id)
+    journal.tell(
+        "moved",
+        connection_id=connection_id,
+        user_id=state.user_id,
+        channel_id=target.pk,
+        guild_id=target.guild_id,
+    )
     return moved, rooms
 
 

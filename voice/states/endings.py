@@ -1,6 +1,5 @@
 """How a connection ends, and what is remembered of it."""
 
-import logging
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 
@@ -11,12 +10,10 @@ from django.utils import timezone
 
 from fluxer.directory.changes import lock_channels
 from fluxer.directory.models import Channel
-from voice import events, pins
+from voice import events, journal, pins
 from voice.look import Own
 from voice.models import Connection, EndedConnection, EndReason, VoiceState
 from voice.rooms import parse_room_name, room_name
-
-log = logging.getLogger(__name__)
 
 MEMORY = timedelta(minutes=15)  # LiveKit's refresh tokens live 10
 KEPT = tuple(field.attname for field in Connection._meta.fields)
@@ -47,10 +44,15 @@ def end(
     guild_id = guild_of(room)
     for one in ended:
         events.state_changed(one, guild_id=guild_id, is_over=True)
-        log.info(
-            "ended connection=%s user=%s channel=%s reason=%s",
-            one.connection_id, one.user_id, one.channel_id, reason,
-        )  # fmt: skip
+        journal.tell(
+            "ended",
+            reason=str(reason),
+            connection_id=one.connection_id,
+            user_id=one.user_id,
+            channel_id=one.channel_id,
+            guild_id=guild_id,
+            server=one.server_id,
+        )
     for channel_id in {one.channel_id for one in ended}:
         pins.let_go(channel_id=channel_id, now=now)
     return {(one.server_id, room) for one in ended if one.server_id is not None}

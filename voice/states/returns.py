@@ -1,20 +1,17 @@
 """Coming back: a connection that LiveKit lost, or whose seat lapsed, under its old identity."""
 
-import logging
 from dataclasses import asdict
 from datetime import datetime
 
 from django.db import IntegrityError, transaction
 from django.db.models import Q
 
-from voice import events, pins
+from voice import events, journal, pins
 from voice.grants import Rights
 from voice.look import Look
 from voice.models import EndedConnection, VoiceState
 from voice.states.endings import KEPT, bar
 from voice.states.visit import OLD_NEWS, REMOVE, Judged, Verdict, Visit, has_seat, rights_now
-
-log = logging.getLogger(__name__)
 
 
 def returned(visit: Visit, *, now: datetime, listed_at: datetime | None) -> Judged:
@@ -93,5 +90,12 @@ def _revive(visit: Visit, ended: EndedConnection, rights: Rights, now: datetime)
         return False
     EndedConnection.objects.filter(pk=ended.pk).delete()
     events.state_changed(state, guild_id=visit.room.guild_id)
-    log.info("returned connection=%s channel=%s", ended.connection_id, ended.channel_id)
+    journal.tell(
+        "returned",
+        connection_id=ended.connection_id,
+        user_id=ended.user_id,
+        channel_id=ended.channel_id,
+        guild_id=visit.room.guild_id,
+        server=ended.server_id,
+    )
     return True

@@ -1,6 +1,5 @@
 """Seats: reserved with a token or ahead of one, renewed, kept through a dead server."""
 
-import logging
 import uuid
 from collections.abc import Mapping
 from dataclasses import asdict
@@ -9,12 +8,10 @@ from datetime import datetime, timedelta
 from django.conf import settings
 from django.db.models import Case, F, When
 
-from voice import events
+from voice import events, journal
 from voice.grants import Rights
 from voice.models import EndReason, VoiceState
 from voice.states.endings import end, guild_of
-
-log = logging.getLogger(__name__)
 
 
 def reserve(
@@ -46,7 +43,14 @@ def reserve(
     )
     state.save(force_insert=True)
     events.state_changed(state, guild_id=guild_id)
-    log.info("seat connection=%s user=%s channel=%s", connection_id, user_id, channel_id)
+    journal.tell(
+        "seated",
+        connection_id=connection_id,
+        user_id=user_id,
+        channel_id=channel_id,
+        guild_id=guild_id,
+        server=server_id,
+    )
     return state
 
 
@@ -85,8 +89,10 @@ def unseat(*, channel_id: int, room: str, now: datetime) -> None:
         joined_at_ms=0,
         version=F("version") + Case(When(pk__in=were_in, then=1), default=0),
     )
+    guild_id = guild_of(room)
     for state in states.filter(pk__in=were_in):
-        events.state_changed(state, guild_id=guild_of(room))
+        events.state_changed(state, guild_id=guild_id)
+    journal.tell("failed_over", channel_id=channel_id, guild_id=guild_id)
 
 
 def token_end(now: datetime) -> datetime:

@@ -5,14 +5,13 @@ final in the same transaction, because a removal names only an identity: it must
 hit a visit that is allowed.
 """
 
-import logging
 from datetime import datetime
 from typing import Any
 
 from django.db import transaction
 from django.utils import timezone
 
-from voice import events, pins
+from voice import events, journal, pins
 from voice.grants import Rights
 from voice.models import EndedConnection, EndReason, VoiceState
 from voice.objects import voice_state
@@ -36,8 +35,6 @@ _VISIT = (
     "joined_at", "seat_until", "participant_sid", "joined_at_ms", "room_sid", "missing_since",
     "version",
 )  # fmt: skip
-
-log = logging.getLogger(__name__)
 
 
 @transaction.atomic(savepoint=False)
@@ -117,7 +114,14 @@ def _write(visit: Visit, state: VoiceState, rights: Rights, now: datetime) -> No
         state.version += 1
         events.state_changed(state, guild_id=visit.room.guild_id)
     state.save(update_fields=[*_VISIT, *RIGHTS])
-    log.info("joined connection=%s channel=%s", state.connection_id, state.channel_id)
+    journal.tell(
+        "joined",
+        connection_id=state.connection_id,
+        user_id=state.user_id,
+        channel_id=state.channel_id,
+        guild_id=visit.room.guild_id,
+        server=state.server_id,
+    )
 
 
 @transaction.atomic(savepoint=False)
