@@ -22,14 +22,20 @@ NEVER = datetime(1970, 1, 1, tzinfo=UTC)  # LiveKit must be asked before anybody
 
 def pin(*, channel_id: int, server_id: int, made_at: datetime, now: datetime) -> None:
     """The room lives on this server from now on, instead of any other."""
-    RoomPin.objects.update_or_create(
-        channel_id=channel_id,
-        defaults={
-            "server_id": server_id,
-            "pinned_at": now,
-            "made_at": made_at,
-            "expires_at": None,
-        },
+    # One statement; with the channel locked, nobody else writes this pin.
+    RoomPin.objects.bulk_create(
+        [
+            RoomPin(
+                channel_id=channel_id,
+                server_id=server_id,
+                pinned_at=now,
+                made_at=made_at,
+                expires_at=None,
+            )
+        ],
+        update_conflicts=True,
+        unique_fields=["channel"],
+        update_fields=["server", "pinned_at", "made_at", "expires_at"],
     )
     journal.tell("pinned", channel_id=channel_id, server=server_id)
 
