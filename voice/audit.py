@@ -1,11 +1,17 @@
 """Who did what to whom, where and why. The only writer of AuditEntry."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from voice.models import AuditEntry
 
-PAGE = 100
+_WORDS = {
+    ("mute", True): "mute",
+    ("mute", False): "unmute",
+    ("deaf", True): "deafen",
+    ("deaf", False): "undeafen",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +25,9 @@ class Actor:
     @classmethod
     def user(cls, user_id: int, *, reason: str = "") -> "Actor":
         return cls("user", user_id, reason)
+
+
+SERVICE = Actor("service")
 
 
 def write(
@@ -39,6 +48,25 @@ def write(
         channel_id=channel_id,
         reason=actor.reason,
     )
+
+
+def words(
+    actor: Actor,
+    said: Mapping[str, bool],
+    *,
+    guild_id: int | None,
+    target_id: int,
+    channel_id: int | None = None,
+) -> None:
+    """Leave an entry for each of `mute` and `deaf` that was said."""
+    for word, value in said.items():
+        write(
+            actor,
+            _WORDS[word, value],
+            guild_id=guild_id,
+            target_id=target_id,
+            channel_id=channel_id,
+        )
 
 
 def entries(*, guild_id: int, before: int | None, limit: int) -> list[dict[str, Any]]:

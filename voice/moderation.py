@@ -14,21 +14,14 @@ from fluxer.directory import standing
 from fluxer.directory.changes import lock_channels
 from fluxer.directory.models import Channel, Member
 from fluxer.errors import ServiceUnavailable
-from voice import audit, due, events, pins, rank, rights
+from voice import audit, due, events, pins, rights
 from voice.audit import Actor
-from voice.errors import UserNotInVoice
 from voice.grants import Admission, decide
 from voice.models import EndReason, VoiceState
-from voice.orders import KEEP, Order, admission_for, destination_of
+from voice.orders import Order, check
 from voice.states import changes, endings, lookup
 
 _ATTEMPTS = 3
-_ACTIONS = {
-    ("mute", True): "mute",
-    ("mute", False): "unmute",
-    ("deaf", True): "deafen",
-    ("deaf", False): "undeafen",
-}
 
 
 class _Moved(Exception):
@@ -36,7 +29,7 @@ class _Moved(Exception):
 
 
 def moderate(order: Order, *, by: Actor) -> Member:
-    """The member, after everything that was ordered has been done."""
+    """The member, after everything that was ordered has been done. Raises what `check` raises."""
     for _ in range(_ATTEMPTS):
         try:
             return _attempt(order, by)
@@ -53,31 +46,16 @@ def _attempt(order: Order, by: Actor) -> Member:
     states = list(mine.all())
     if not {state.channel_id for state in states} <= concerned:
         raise _Moved
-    target = rank.member(user_id=order.user_id, guild_id=order.guild_id)
-    meant = _meant(order, states)
-    destination = destination_of(order, channels)
-    admission = admission_for(order, by, target, states, meant, destination)
-    _say(order, by)
-    if destination is not None:
-        _move(order, by, meant, destination, admission)
-    elif order.channel_id is None:
-        _disconnect(order, by, meant)
+    checked = check(order, by=by, states=states, channels=channels)
+    _say(order, by, states)
+    if checked.destination is not None:
+        _move(order, by, checked.meant, checked.destination, checked.admission)
+    elif order.moves:
+        _disconnect(order, by, checked.meant)
     return Member.objects.get(guild=order.guild_id, user=order.user_id)
 
 
-def _meant(order: Order, states: Sequence[VoiceState]) -> list[VoiceState]:
-    """The connections that a move or a disconnect is about; UserNotInVoice for none."""
-    if order.connection_id is None:
-        meant = list(states)
-    else:
-        current = lookup.current_id(order.connection_id, user_id=order.user_id)
-        meant = [state for state in states if state.pk == current]
-    if not meant and (order.channel_id is not KEEP or order.connection_id is not None):
-        raise UserNotInVoice
-    return meant
-
-
-def _say(order: Order, by: Actor) -> None:
+def _say(order: Order, by: Actor, states: Sequence[VoiceState]) -> None:
     """Mute and deaf, on the member, and on the connections that are there."""
     if not order.words:
         return
@@ -86,8 +64,13 @@ def _say(order: Order, by: Actor) -> None:
     for state in lookup.live(user_id=order.user_id, guild_id=order.guild_id):
         rooms |= rights.recompute(state.channel, [state])
     due.mark(*rooms)
-    for word, value in order.words.items():
-        audit.write(by, _ACTIONS[word, value], guild_id=order.guild_id, target_id=order.user_id)
+    audit.words(
+        by,
+        order.words,
+        guild_id=order.guild_id,
+        target_id=order.user_id,
+        channel_id=states[0].channel_id if states else None,
+    )
 
 
 def _move(
@@ -139,10 +122,11 @@ def _disconnect(order: Order, by: Actor, meant: Iterable[VoiceState]) -> None:
         channels = Channel.objects.filter(guild=order.guild_id).values("pk")
         endings.bar(Q(user_id=order.user_id, channel_id__in=channels))
     due.mark(*rooms)
-    _leave_entry(order, by, "disconnect", None)
+    for channel_id in sorted({state.channel_id for state in meant}):
+        _leave_entry(order, by, "disconnect", channel_id)
 
 
-def _leave_entry(order: Order, by: Actor, action: str, channel_id: int | None) -> None:
+def _leave_entry(order: Order, by: Actor, action: str, channel_id: int) -> None:
     audit.write(
         by,
         action,
