@@ -12,7 +12,7 @@ from fluxer.directory.models import Channel
 from fluxer.directory.permissions import Permission
 from fluxer.errors import UnknownChannel
 from regions.errors import UnknownVoiceRegion
-from voice import audit, events
+from voice import events, region_change
 from voice.audit import Actor
 from voice.errors import InvalidChannelType
 
@@ -63,7 +63,8 @@ def _change(channel_id: int, values: Mapping[str, Any], by: Actor) -> dict[str, 
     if not changed:
         return shown(channel)
     if "rtc_region" in changed:
-        _change_region(channel, changed["rtc_region"], by)
+        _require_region(channel, changed["rtc_region"])
+        region_change.begin(channel, by=by)
     for name, value in changed.items():
         setattr(channel, name, value)
     channel.save(update_fields=list(changed))
@@ -71,13 +72,11 @@ def _change(channel_id: int, values: Mapping[str, Any], by: Actor) -> dict[str, 
     return shown(channel)
 
 
-def _change_region(channel: Channel, region_id: str | None, by: Actor) -> None:
-    if region_id is not None:
-        answers = changes.region_allowed(region_id=region_id, guild_id=channel.guild_id)
-        if not answers or not all(answers):
-            raise UnknownVoiceRegion
-    changes.before_region_change(channel_id=channel.pk, region_id=region_id)
-    audit.write(by, "change_region", guild_id=channel.guild_id, channel_id=channel.pk)
+def _require_region(channel: Channel, region_id: str | None) -> None:
+    if region_id is not None and not changes.region_is_open(
+        region_id=region_id, guild_id=channel.guild_id
+    ):
+        raise UnknownVoiceRegion
 
 
 def require_mover(*, user_id: int, channel_id: int) -> None:

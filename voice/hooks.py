@@ -1,13 +1,14 @@
 """What the directory's changes mean for those who are in voice: the hooks of the one seam."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from django.db.models import Q
 from django.utils import timezone
 
 from fluxer.directory import changes
 from fluxer.directory.models import Channel
-from voice import due, pins, queue
+from voice import audit, due, queue, region_change
+from voice.audit import SERVICE
 from voice.models import EndReason, VoiceState
 from voice.states import endings
 
@@ -19,13 +20,8 @@ def empty_channels(*, channel_ids: Sequence[int]) -> None:
     rooms: endings.Rooms = set()
     for channel in Channel.objects.filter(pk__in=channel_ids).order_by("pk"):
         _, ended = endings.end_channel(channel, reason=EndReason.CHANNEL_DELETED, now=now)
-        rooms |= ended | _unpin(channel)
+        rooms |= ended | region_change.unpin(channel)
     due.mark(*rooms)
-
-
-def _unpin(channel: Channel) -> endings.Rooms:
-    server_id = pins.remove(channel_id=channel.pk)
-    return set() if server_id is None else {(server_id, endings.room_of(channel))}
 
 
 @changes.channels_of_users.register
@@ -57,15 +53,26 @@ def put_out(
         room = endings.room_of(channel)
         rooms |= endings.end(states, room=room, reason=EndReason.NO_ACCESS, now=now)
     endings.bar(Q(user_id__in=users, channel_id__in=channels.values("pk")))
+    if guild_id is not None:
+        # A return that is under way sees the member, and we do not see it: look again, later.
+        for user_id in users:
+            changes.note(changes.Scope.MEMBER, user_id, guild_id=guild_id)
     due.mark(*rooms)
 
 
 @changes.before_region_change.register
 def change_region(*, channel_id: int, region_id: str | None) -> None:
-    """All connections of the channel end and its pin goes; the next token is for the new region."""
-    channel = Channel.objects.get(pk=channel_id)
-    _, rooms = endings.end_channel(channel, reason=EndReason.REGION_CHANGED, now=timezone.now())
-    due.mark(*(rooms | _unpin(channel)))
+    """By the back end, or by staff in its place."""
+    region_change.begin(Channel.objects.get(pk=channel_id), by=SERVICE)
+
+
+@changes.member_silenced.register
+def note_silence(*, guild_id: int, user_id: int, words: Mapping[str, bool]) -> None:
+    """A moderation by the back end, or by staff in its place."""
+    states = VoiceState.objects.filter(user_id=user_id, channel__guild_id=guild_id)
+    newest = states.order_by("-created_at", "-pk").first()
+    channel_id = newest.channel_id if newest else None
+    audit.words(SERVICE, words, guild_id=guild_id, target_id=user_id, channel_id=channel_id)
 
 
 @changes.drain.register

@@ -43,6 +43,8 @@ before_users_removed = Hook()
 before_region_change = Hook()
 # (user_ids) -> iterable of channel ids in which these users have connections, to be locked first.
 channels_of_users = Hook()
+# (guild_id, user_id, words): a member's `mute` or `deaf` was changed to what `words` says.
+member_silenced = Hook()
 # (region_id, guild_id) -> bool: may this guild (None: a call) be put into this region?
 region_allowed = Hook()
 # (): drain the RightsChange rows soon.

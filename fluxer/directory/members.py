@@ -11,6 +11,7 @@ from fluxer.directory.models import Channel, Guild, Member, Role, User
 from fluxer.errors import Conflict, InvalidFormBody, UnknownGuild, UnknownMember, UnknownUser
 
 RIGHTS = {"role_ids", "mute", "deaf", "timed_out_until"}
+SILENCE = ("mute", "deaf")
 
 
 def rows(*, guild_id: int) -> QuerySet[Member]:
@@ -102,6 +103,9 @@ def _with_known_roles(guild_id: int, values: dict[str, Any]) -> dict[str, Any]:
 
 
 def _changed(member: Member, values: dict[str, Any]) -> Member:
-    if records.write(member, values) & RIGHTS:
+    changed = records.write(member, values)
+    if changed & RIGHTS:
         changes.note(changes.Scope.MEMBER, member.user_id, guild_id=member.guild_id)
+    if words := {name: values[name] for name in SILENCE if name in changed}:
+        changes.member_silenced(guild_id=member.guild_id, user_id=member.user_id, words=words)
     return member
