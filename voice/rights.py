@@ -8,7 +8,7 @@ process that dies in between loses nothing.
 import logging
 from collections.abc import Iterable
 
-from django.db import transaction
+from django.db import OperationalError, transaction
 from django.db.models import Q
 from django.utils import timezone
 
@@ -27,21 +27,33 @@ Scope = RightsChange.Scope
 
 
 def drain() -> int:
-    """Recompute whatever the rows that are there now may have changed; how many rows.
+    """Recompute whatever the rows that are there now may have changed; how many rows are done.
 
-    Two at once do the same work twice, and nothing worse.
+    Two at once do the same work twice, and nothing worse. A room that is held by somebody for too
+    long does not stop the others: its rows stay for the next time.
     """
     rows = list(RightsChange.objects.order_by("pk")[:_AT_ONCE])
-    concerned = {(row.scope, row.subject_id, row.guild_id) for row in rows}
+    if not rows:
+        return 0
     where = Q()
-    for scope, subject_id, guild_id in concerned:
+    for scope, subject_id, guild_id in {(r.scope, r.subject_id, r.guild_id) for r in rows}:
         where |= _concerned(scope, subject_id, guild_id)
-    if rows:
-        states = VoiceState.objects.filter(where).order_by()
-        for channel_id in sorted(set(states.values_list("channel_id", flat=True))):
-            recompute_channel(channel_id, where)
-        RightsChange.objects.filter(pk__in=[row.pk for row in rows]).delete()
+    states = VoiceState.objects.filter(where).order_by()
+    channels = sorted(set(states.values_list("channel_id", flat=True)))
+    held = [channel_id for channel_id in channels if not _recomputed(channel_id, where)]
+    if held:
+        return 0
+    RightsChange.objects.filter(pk__in=[row.pk for row in rows]).delete()
     return len(rows)
+
+
+def _recomputed(channel_id: int, where: Q) -> bool:
+    try:
+        recompute_channel(channel_id, where)
+    except OperationalError as error:
+        log.warning("rights in channel=%s stay to be recomputed: %s", channel_id, error)
+        return False
+    return True
 
 
 def _concerned(scope: str, subject_id: int, guild_id: int | None) -> Q:
