@@ -9,6 +9,7 @@ from time_machine import TimeMachineFixture
 
 from tests.livekit.fake import FakeLiveKit
 from tests.voice import scene
+from tests.voice.orders import BackEnd
 from tests.voice.scene import Caller
 
 
@@ -44,6 +45,11 @@ def charlie() -> Caller:
 @pytest.fixture
 def moira() -> Caller:
     return Caller(scene.MOIRA)
+
+
+@pytest.fixture
+def back_end() -> BackEnd:
+    return BackEnd()
 
 
 @pytest.fixture

@@ -1,0 +1,13 @@
+"""What the worker would do by now, done here."""
+
+from django.utils import timezone
+
+from voice import due, rights
+from voice.settlement import settle_room
+
+
+def follow() -> None:
+    """Drain the changes of rights and settle every room that is due."""
+    rights.drain()
+    for server_id, room in list(due.due(now=timezone.now())):
+        settle_room(server_id=server_id, room=room)
