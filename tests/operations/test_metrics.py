@@ -1,0 +1,251 @@
+"""What Prometheus reads: no secret and no person; and what is built on it exists."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from django.conf import settings
+from django.db import connection
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
+from prometheus_client.parser import text_string_to_metric_families
+
+from fluxer import counters, metrics
+from regions.models import Region, Server
+from tests.livekit.fake import FakeLiveKit
+from tests.voice import scene
+from tests.voice.scene import Caller
+
+ROOT = Path(__file__).parent.parent.parent
+TOKEN = {"Authorization": f"Bearer {os.environ['METRICS_TOKEN']}"}
+
+
+def scrape() -> str:
+    answer = Client().get("/metrics", headers=TOKEN)
+    assert answer.status_code == 200
+    return answer.content.decode()
+
+
+def samples(text: str) -> Iterator[Any]:
+    for family in text_string_to_metric_families(text):
+        yield from family.samples
+
+
+def value(name: str, **labels: str) -> float:
+    return sum(
+        s.value for s in samples(scrape()) if s.name == name and labels.items() <= s.labels.items()
+    )
+
+
+def test_only_who_has_the_token_reads_them(db: None) -> None:
+    client = Client()
+    for headers in ({}, {"Authorization": "Bearer no"}, {"Authorization": settings.METRICS_TOKEN}):
+        answer = client.get("/metrics", headers=headers)
+        assert answer.status_code == 401
+        assert answer.json()["code"] == "UNAUTHORIZED"
+        assert answer["WWW-Authenticate"] == "Bearer"
+    assert client.get("/metrics", headers=TOKEN).status_code == 200
+    assert client.post("/metrics", headers=TOKEN).status_code == 405
+
+
+def test_without_a_token_there_is_no_such_page(db: None, settings: Any) -> None:
+    settings.METRICS_TOKEN = ""
+    for headers in ({}, {"Authorization": "Bearer "}, TOKEN):
+        answer = Client().get("/metrics", headers=headers)
+        assert (answer.status_code, answer.json()["code"]) == (404, "NOT_FOUND")
+
+
+def test_the_tables_are_read_for_totals_and_every_server(west: FakeLiveKit) -> None:
+    server = Server.objects.get()
+    Server.objects.update(probed_at=timezone.now(), probe_ms=3.5, soft_connection_limit=10)
+    scene.seat(scene.ALICE, server=server, is_joined=True)
+    scene.seat(scene.BOB, server=server)
+    here = {"region": "us-west", "server": "us-west-1"}
+    assert value("fluxer_connections") == value("fluxer_seats") == value("fluxer_rooms") == 1
+    assert value("fluxer_server_connections", **here) == 1
+    assert value("fluxer_server_soft_limit", **here) == 10
+    assert value("fluxer_server_probe_seconds", **here) == 0.0035
+    assert value("fluxer_server_state", **here, state="up") == 1
+    assert value("fluxer_server_state", **here) == 1
+    assert value("fluxer_tables_readable") == 1
+
+
+def test_what_happens_is_counted(
+    west: FakeLiveKit, django_capture_on_commit_callbacks: Any
+) -> None:
+    before = {
+        "ok": value("fluxer_tokens_total", outcome="ok"),
+        "unknown": value("fluxer_tokens_total", outcome="UNKNOWN_CHANNEL"),
+        "calls": value("fluxer_livekit_call_seconds_count", method="CreateRoom", outcome="ok"),
+        "seated": value("fluxer_decisions_total", decision="seated"),
+        "rejected": value("fluxer_webhooks_total", outcome="rejected"),
+    }
+    with django_capture_on_commit_callbacks(execute=True):
+        Caller(scene.ALICE).token()
+    Caller(scene.ALICE).ask(999)
+    Client().post(
+        "/webhooks/livekit/us-west/us-west-1",
+        b"{}",
+        content_type="application/webhook+json",
+        headers={"Authorization": "not a token"},
+    )
+    assert value("fluxer_tokens_total", outcome="ok") == before["ok"] + 1
+    assert value("fluxer_tokens_total", outcome="UNKNOWN_CHANNEL") == before["unknown"] + 1
+    calls = value("fluxer_livekit_call_seconds_count", method="CreateRoom", outcome="ok")
+    assert calls == before["calls"] + 1
+    assert value("fluxer_decisions_total", decision="seated") == before["seated"] + 1
+    assert value("fluxer_webhooks_total", outcome="rejected") == before["rejected"] + 1
+
+
+def test_no_person_and_no_secret_is_in_them(west: FakeLiveKit) -> None:
+    Caller(scene.ALICE).token()
+    text = scrape()
+    for sample in samples(text):
+        assert not {"user", "channel", "guild", "user_id", "channel_id"} & sample.labels.keys()
+        told = [v for k, v in sample.labels.items() if k not in ("le", "status")]
+        assert not [label for label in told if re.search(r"\d{3,}", label)]
+    secrets = (
+        west.secret,
+        west.key,
+        settings.SECRET_KEY,
+        *settings.FLUXER_SERVICE_TOKEN,
+        settings.METRICS_TOKEN,
+    )
+    assert not [secret for secret in secrets if secret in text]
+
+
+def test_the_statements_do_not_grow_with_the_servers(db: None) -> None:
+    def statements() -> int:
+        with CaptureQueriesContext(connection) as seen:
+            scrape()
+        return len(seen)
+
+    few = statements()
+    Region.objects.create(pk="us-west", name="US West")
+    for number in range(30):
+        Server.objects.create(
+            region_id="us-west",
+            slug=f"s{number}",
+            endpoint="wss://x.example",
+            api_key="key",
+            api_secret="s" * 32,
+        )
+    assert statements() == few <= 8
+
+
+def test_a_database_that_is_away_leaves_the_counters(
+    db: None, django_db_blocker: Any, settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from django.db import OperationalError
+
+    def away(now: Any) -> Any:
+        raise OperationalError
+
+    monkeypatch.setattr(metrics.status, "read", away)
+    text = scrape()
+    assert "fluxer_tables_readable 0.0" in text
+    assert "fluxer_request_seconds_count" in text
+
+
+COUNTING = """
+import os, sys
+from fluxer import counters
+counters.tokens.labels("ok").inc(int(sys.argv[1]))
+counters.livekit_called("CreateRoom", "ok", 0.2)
+if os.fork() == 0:
+    counters.tokens.labels("ok").inc()
+    os._exit(0)
+os.wait()
+"""
+
+
+def test_the_counts_of_all_processes_are_added_up(tmp_path: Path) -> None:
+    environment = os.environ | {"PROMETHEUS_MULTIPROC_DIR": str(tmp_path)}
+    for number in ("2", "5"):
+        subprocess.run(
+            [sys.executable, "-c", COUNTING, number], env=environment, cwd=ROOT, check=True
+        )
+    reading = (
+        "import django; django.setup()\n"
+        "from fluxer import metrics\n"
+        "metrics.Tables.collect = lambda self: []\n"
+        "from django.utils import timezone\n"
+        "print(metrics.exposition(timezone.now()).decode())"
+    )
+    text = subprocess.run(
+        [sys.executable, "-c", reading],
+        env=environment, cwd=ROOT, check=True, capture_output=True, text=True,
+    ).stdout  # fmt: skip
+    told = {
+        (s.name, s.labels.get("outcome")): s.value for s in samples(text) if "le" not in s.labels
+    }
+    assert told["fluxer_tokens_total", "ok"] == 2 + 5 + 2
+    assert told["fluxer_livekit_call_seconds_count", "ok"] == 2
+    assert len(list(tmp_path.glob("counter_*.db"))) >= 4
+
+
+def known_metrics() -> set[str]:
+    """Every name that a scrape can bring."""
+    names = {name for name, _, _ in (*metrics.TOTALS, *metrics.SERVERS, *metrics.AGES)}
+    names |= {
+        "fluxer_tables_readable",
+        "fluxer_troubles",
+        "fluxer_server_state",
+        "fluxer_server_probe_seconds",
+    }
+    for family in counters.REGISTRY.collect():
+        ends = ("_bucket", "_count", "_sum") if family.type == "histogram" else ("_total",)
+        names |= {family.name + end for end in ends}
+    return names
+
+
+def named_in(expression: str) -> set[str]:
+    return set(re.findall(r"\bfluxer_[a-z_]+", expression))
+
+
+def test_every_gauge_that_is_listed_is_there(west: FakeLiveKit) -> None:
+    Server.objects.update(
+        probed_at=timezone.now(), webhook_at=timezone.now(), probe_ms=1, soft_connection_limit=1
+    )
+    shown = {s.name for s in samples(scrape())} | {"fluxer_server_sweep_age_seconds"}
+    assert {
+        name for name in known_metrics() if "_total" not in name and "_seconds_" not in name
+    } <= shown
+
+
+ALERTS = yaml.safe_load((ROOT / "ops/prometheus/alerts.yaml").read_text())["groups"][0]["rules"]
+
+
+@pytest.mark.parametrize("rule", ALERTS, ids=lambda rule: rule["alert"])
+def test_an_alert_names_metrics_that_exist_and_says_what_to_do(rule: dict[str, Any]) -> None:
+    assert named_in(rule["expr"])
+    assert named_in(rule["expr"]) <= known_metrics()
+    assert rule["labels"]["severity"] in {"critical", "warning"}
+    assert rule["annotations"]["summary"].endswith(".")
+    assert "\n" not in rule["annotations"]["do"]
+    assert rule["expr"].count("(") == rule["expr"].count(")")
+
+
+def test_the_manual_has_a_heading_for_every_alert() -> None:
+    manual = (ROOT / "docs/operating.md").read_text()
+    assert not [rule["alert"] for rule in ALERTS if f"**{rule['alert']}**" not in manual]
+
+
+def test_the_dashboard_shows_metrics_that_exist() -> None:
+    board = json.loads((ROOT / "ops/grafana/fluxer-voice.json").read_text())
+    shown = [panel for panel in board["panels"] if panel["type"] != "row"]
+    assert len({panel["id"] for panel in board["panels"]}) == len(board["panels"])
+    for panel in shown:
+        assert panel["title"]
+        assert panel["description"]
+        for target in panel["targets"]:
+            assert named_in(target["expr"])
+            assert named_in(target["expr"]) <= known_metrics(), panel["title"]
