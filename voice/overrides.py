@@ -110,10 +110,8 @@ def _written(
 ) -> endings.Rooms:
     rooms: endings.Rooms = set()
     for state in states:
-        for name, value in overrides.items():
-            setattr(state, name, value)
+        changes.override(state, overrides)
         rights = judge(there, state, now=now)
-        state.save(update_fields=list(overrides))
         if rights is not None and changes.write(
             state, {}, rights=rights, guild_id=channel.guild_id
         ):

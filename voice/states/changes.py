@@ -41,6 +41,14 @@ def write(
     return True
 
 
+def override(state: VoiceState, words: Mapping[str, bool]) -> None:
+    """The back end's words (`override_…`) hold for this connection's life. The rights that follow
+    from them are the caller's to judge, and to `write`."""
+    for name, value in words.items():
+        setattr(state, name, value)
+    state.save(update_fields=list(words))
+
+
 def move(
     state: VoiceState,
     *,
