@@ -43,9 +43,9 @@ def central(stage: None, fake_livekit: Any) -> FakeLiveKit:
 
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A try lasts 0.2 s, and all of them 0.5 s."""
-    monkeypatch.setattr(placement, "ONE_TRY", 0.2)
-    monkeypatch.setattr(placement, "ALL_TRIES", 0.5)
+    """A try lasts half a second, and all of them 1.2 s."""
+    monkeypatch.setattr(placement, "ONE_TRY", 0.5)
+    monkeypatch.setattr(placement, "ALL_TRIES", 1.2)
 
 
 def row(fake: FakeLiveKit) -> Server:
@@ -185,10 +185,11 @@ FAULTS = {
 
 
 @pytest.mark.parametrize("kind", [*FAULTS, "refuse"])
-@pytest.mark.usefixtures("impatient")
 def test_the_next_server_takes_the_room_in_the_same_request(
-    west: FakeLiveKit, east: FakeLiveKit, alice: Caller, kind: Any
+    west: FakeLiveKit, east: FakeLiveKit, alice: Caller, kind: Any, request: pytest.FixtureRequest
 ):
+    if kind in ("hang", "unanswered"):
+        request.getfixturevalue("impatient")
     if kind == "refuse":
         west.refuse()
     else:
@@ -304,7 +305,7 @@ def test_a_try_has_its_deadline(west: FakeLiveKit, east: FakeLiveKit, alice: Cal
 
     alice.token(region="us-west")
 
-    assert 0.2 <= time.monotonic() - began < 0.5
+    assert 0.5 <= time.monotonic() - began < 1.2
 
 
 @pytest.mark.usefixtures("impatient")
@@ -318,8 +319,8 @@ def test_all_tries_together_have_one_too(stage: None, fake_livekit: Any, alice: 
     answer = alice.ask()
 
     assert answer.json()["code"] == "FEATURE_TEMPORARILY_DISABLED"
-    assert 0.5 <= time.monotonic() - began < 0.9
-    # 0.2 s, 0.2 s and what is left; the others were never asked.
+    assert 1.2 <= time.monotonic() - began < 2.5
+    # Half a second, again, and what is left; the others were never asked.
     assert sorted(len(fake.calls) for fake in fakes) == [0, 0, 1, 1, 1]
 
 
