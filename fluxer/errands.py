@@ -1,11 +1,14 @@
 """What a task carries along: the request that caused it, and the moment it was meant for.
 
-Both travel in the message's headers, whoever sends it: a request, another task, beat.
+Both travel in the message's headers, whoever sends it: a request, another task, beat. Besides, a
+worker that is asked to (FLUXER_HEARTBEAT names a file) shows that it lives.
 """
 
+import os
 import time
 from contextvars import Token
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 from celery import signals
@@ -45,3 +48,15 @@ def put_down(task: Any = None, state: str | None = None, **kwargs: Any) -> None:
     outcome = "failed" if state == "FAILURE" else "ok"
     counters.task_seconds.labels(task.name, outcome).observe(time.perf_counter() - began)
     logs.request_id.reset(token)
+
+
+@signals.setup_logging.connect(weak=False)
+def leave_alone(**kwargs: Any) -> None:
+    """Celery would set the root logger's level, and so silence every decision in the worker."""
+
+
+@signals.heartbeat_sent.connect(weak=False)
+def show_life(**kwargs: Any) -> None:
+    """Every two seconds, while the worker reaches its broker."""
+    if file := os.environ.get("FLUXER_HEARTBEAT"):
+        Path(file).touch()
