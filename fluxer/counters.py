@@ -8,12 +8,14 @@ import os
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 from prometheus_client import CollectorRegistry, Counter, Histogram, values
 from prometheus_client.values import MultiProcessValue
 
 DIRECTORY = os.environ.get("PROMETHEUS_MULTIPROC_DIR", "")
 if DIRECTORY:
+    Path(DIRECTORY).mkdir(parents=True, exist_ok=True)
     _host = socket.gethostname()
     # Containers share the directory, and each has a process 1.
     values.ValueClass = MultiProcessValue(lambda: f"{_host}-{os.getpid()}")  # type: ignore[misc]

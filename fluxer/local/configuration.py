@@ -81,6 +81,7 @@ class Configuration:
             "ALLOWED_HOSTS": self.found.get("ALLOWED_HOSTS") or "127.0.0.1,localhost",
             "DJANGO_SETTINGS_MODULE": "fluxer.settings",
             "FLUXER_DEMO": str(int(self.wants_demo)),
+            "PROMETHEUS_MULTIPROC_DIR": str(self.place.metrics),
             "PORT": str(self.ports.web),
             "RUN_DIR": str(self.place.root),
             "PYTHONUNBUFFERED": "1",

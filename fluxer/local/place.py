@@ -30,6 +30,11 @@ class Place:
         return self.root / "pids"
 
     @property
+    def metrics(self) -> Path:
+        """Where all processes of the copy count; each run begins at zero."""
+        return self.root / "metrics"
+
+    @property
     def running(self) -> Path:
         """Where the services of the copy that runs are, for `make manage`."""
         return self.root / "running.json"

@@ -1,6 +1,7 @@
 """`make run`: everything that is not configured elsewhere, in one terminal, until Ctrl-C."""
 
 import json
+import shutil
 import signal
 import subprocess
 import sys
@@ -55,6 +56,7 @@ def _run(configuration: Configuration, place: Place, stack: ExitStack) -> None:
         redis=not configuration.has("REDIS_URL"),
         livekit_servers=len(REGIONS) if configuration.wants_livekit else 0,
     )
+    shutil.rmtree(place.metrics, ignore_errors=True)
     state = State(place.state)
     services = Services(place, state, stack)
     ports = configuration.ports
