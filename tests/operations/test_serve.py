@@ -1,0 +1,195 @@
+"""The command that the image runs, on real services: it answers, and stops in good order."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+from django.conf import settings
+from django.db import connection, transaction
+
+from fluxer.local.ports import free_port
+
+ROOT = Path(__file__).parent.parent.parent
+pytestmark = [pytest.mark.slow, pytest.mark.django_db(transaction=True)]
+
+
+def database_url() -> str:
+    """The tests' own database, not the one that it was made beside."""
+    found = connection.settings_dict
+    user, password = found["USER"], found["PASSWORD"]
+    return f"postgres://{user}:{password}@{found['HOST']}:{found['PORT']}/{found['NAME']}"
+
+
+class Serving:
+    """`python -m fluxer.serve …`, and what it wrote."""
+
+    def __init__(self, roles: Sequence[str], log: Path, **environment: str) -> None:
+        self.port = free_port()
+        self._log = log
+        given = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST")}
+        with log.open("wb") as output:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "fluxer.serve", *roles],
+                cwd=ROOT,
+                env={
+                    **given,
+                    "DATABASE_URL": database_url(),
+                    "REDIS_URL": settings.REDIS_URL,
+                    "PORT": str(self.port),
+                    "WEB_PROCESSES": "1",
+                    "WORKER_PROCESSES": "1",
+                    "FLUXER_HEARTBEAT": str(log.parent / "heartbeat"),
+                    "STOP_SECONDS": "15",
+                    **environment,
+                },
+                stdout=output,
+                stderr=subprocess.STDOUT,
+            )
+
+    @property
+    def log(self) -> str:
+        return self._log.read_text()
+
+    def get(self, path: str, **headers: str) -> tuple[int, str]:
+        request = urllib.request.Request(f"http://127.0.0.1:{self.port}{path}", headers=headers)
+        try:
+            with urllib.request.urlopen(request, timeout=10) as answer:
+                return answer.status, answer.read().decode()
+        except urllib.error.HTTPError as error:
+            return error.code, error.read().decode()
+        except (urllib.error.URLError, OSError):
+            return 0, ""
+
+    def wait(self, ready: Callable[[], Any], *, seconds: float = 45) -> None:
+        deadline = time.monotonic() + seconds
+        while not ready():
+            assert self.process.poll() is None, self.log
+            assert time.monotonic() < deadline, self.log
+            time.sleep(0.2)
+
+    def family(self) -> list[psutil.Process]:
+        me = psutil.Process(self.process.pid)
+        return [me, *me.children(recursive=True)]
+
+    def stop(self) -> int:
+        self.process.send_signal(signal.SIGTERM)
+        return self.process.wait(20)
+
+
+@pytest.fixture
+def serve(tmp_path: Path) -> Iterator[Callable[..., Serving]]:
+    started: list[Serving] = []
+
+    def start(*roles: str, **environment: str) -> Serving:
+        started.append(Serving(roles, tmp_path / f"serve-{len(started)}.log", **environment))
+        return started[-1]
+
+    yield start
+    for serving in started:
+        if serving.process.poll() is None:
+            serving.process.kill()
+            serving.process.wait()
+
+
+def test_it_serves_with_all_three_and_leaves_no_process(
+    serve: Callable[..., Serving], tmp_path: Path
+) -> None:
+    serving = serve()
+    serving.wait(lambda: serving.get("/readyz")[0] == 200)
+    serving.wait((tmp_path / "heartbeat").exists)
+    token = {"Authorization": f"Bearer {os.environ['METRICS_TOKEN']}"}
+
+    def task_was_counted() -> bool:
+        # The worker counted it, and the web server tells it.
+        return "fluxer_task_lateness_seconds_count{" in serving.get("/metrics", **token)[1]
+
+    serving.wait(task_was_counted)
+    status, _ = serving.get("/metrics")
+    assert status == 401
+    family = serving.family()
+    assert len(family) >= 6
+    began = time.monotonic()
+    assert serving.stop() == 0, serving.log
+    assert time.monotonic() - began < 15
+    _, alive = psutil.wait_procs(family, timeout=3)
+    assert not alive
+    lines = [json.loads(line) for line in serving.log.splitlines() if line.startswith("{")]
+    assert any(line.get("path") == "/readyz" for line in lines)
+    assert not [line for line in serving.log.splitlines() if "Traceback" in line]
+
+
+def test_a_request_in_flight_is_answered_before_the_web_server_ends(
+    serve: Callable[..., Serving],
+) -> None:
+    serving = serve("web")
+    serving.wait(lambda: serving.get("/healthz")[0] == 200)
+    answers: list[int] = []
+    service = {"Authorization": f"Bearer {os.environ['FLUXER_SERVICE_TOKEN']}"}
+
+    def ask() -> None:
+        answers.append(serving.get("/service/regions", **service)[0])
+
+    asking = threading.Thread(target=ask)
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute("LOCK TABLE regions_region IN ACCESS EXCLUSIVE MODE")
+        asking.start()
+        time.sleep(0.6)
+        serving.process.send_signal(signal.SIGTERM)
+        time.sleep(0.6)
+        assert answers == []
+    asking.join(10)
+    assert answers == [200]
+    assert serving.process.wait(15) == 0
+    with socket.socket() as probe:
+        assert probe.connect_ex(("127.0.0.1", serving.port)) != 0
+
+
+def test_one_that_ends_by_itself_takes_the_others_along(serve: Callable[..., Serving]) -> None:
+    serving = serve("web", "beat")
+    serving.wait(lambda: serving.get("/healthz")[0] == 200)
+    family = serving.family()
+    beat = next(process for process in family if "celery" in process.cmdline())
+    beat.kill()
+    assert serving.process.wait(20) == 1
+    assert "beat has ended by itself" in serving.log
+    _, alive = psutil.wait_procs(family, timeout=3)
+    assert not alive
+
+
+def test_what_cannot_work_is_said_in_a_sentence(serve: Callable[..., Serving]) -> None:
+    serving = serve("web", FIELD_KEYS="")
+    assert serving.process.wait(20) == 1
+    assert "FIELD_KEYS is not set" in serving.log.splitlines()[-1]
+
+
+def test_the_health_check_of_the_image(serve: Callable[..., Serving], tmp_path: Path) -> None:
+    def check(role: str, **environment: str) -> int:
+        return subprocess.run(
+            [sys.executable, "-m", "fluxer.serve", "check", role],
+            cwd=ROOT, env=os.environ | environment, check=False,
+        ).returncode  # fmt: skip
+
+    serving = serve("web", ALLOWED_HOSTS="voice.example.org")
+    serving.wait(lambda: serving.get("/healthz", Host="voice.example.org")[0] == 200)
+    port = str(serving.port)
+    assert check("web", PORT=port, ALLOWED_HOSTS="voice.example.org") == 0
+    assert serving.stop() == 0
+    assert check("web", PORT=port, ALLOWED_HOSTS="voice.example.org") == 1
+    beat = tmp_path / "beat"
+    assert check("worker", FLUXER_HEARTBEAT=str(beat)) == 1
+    beat.touch()
+    assert check("worker", FLUXER_HEARTBEAT=str(beat)) == 0
+    os.utime(beat, (time.time() - 60, time.time() - 60))
+    assert check("worker", FLUXER_HEARTBEAT=str(beat)) == 1
