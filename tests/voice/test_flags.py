@@ -54,8 +54,11 @@ def test_flags_go_with_the_channel_where_one_is():
 
 
 def test_without_a_channel_one_must_be_in_voice():
-    for body in ({"self_mute": True}, {}):
-        assert error(Device(BOB).change(**body)) == (400, "USER_NOT_IN_VOICE")
+    for flags in (["self_mute"], []):
+        assert error(Device(BOB).change(**dict[str, Any].fromkeys(flags, True))) == (
+            400,
+            "USER_NOT_IN_VOICE",
+        )
 
 
 def test_without_stream_there_is_no_video_and_nothing_to_see():

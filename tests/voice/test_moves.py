@@ -46,6 +46,7 @@ def test_a_move_gives_a_new_id_and_a_seat_and_goes_on(west: FakeLiveKit):
     assert (moved["self_mute"], moved["self_video"]) == (True, True)
     assert (moved["version"], moved["joined_at"]) == (5, None)
     state = VoiceState.objects.get()
+    assert state.seat_until is not None
     assert (state.seat_until - timezone.now()).total_seconds() == pytest.approx(60, abs=5)
     assert (state.server_id, state.participant_sid) == (None, "")
 

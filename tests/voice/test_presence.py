@@ -54,6 +54,7 @@ def test_a_join_holds_a_seat_for_a_minute_and_pins_nothing():
     Device(BOB).be(VOICE)
 
     state = VoiceState.objects.get()
+    assert state.seat_until is not None
     assert (state.seat_until - timezone.now()).total_seconds() == pytest.approx(60, abs=5)
     assert (state.server_id, state.token_nonce) == (None, None)
     assert not RoomPin.objects.exists()
