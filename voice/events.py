@@ -78,8 +78,8 @@ def _after_commit(event: Event) -> None:
     here = set(connection.savepoint_ids)
     for savepoints, function, *_ in connection.run_on_commit:
         # Only those of this very savepoint: what is rolled back must take its events along.
-        is_ours = isinstance(function, partial) and function.func is _publish
-        if is_ours and savepoints == here:
+        is_here = savepoints == here
+        if is_here and isinstance(function, partial) and function.func is _publish:
             function.args[0].append(event)
             return
     transaction.on_commit(partial(_publish, [event]), robust=True)

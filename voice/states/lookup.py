@@ -54,7 +54,7 @@ def live(
     if channel_id is not None:
         states = states.filter(channel_id=channel_id)
     else:
-        states = states.filter(channel__guild_id=guild_id)
+        states = states.filter(channel__guild=guild_id)
     return states.order_by("-created_at", "-connection_id")
 
 
