@@ -166,5 +166,5 @@ def seat(
 
 def written() -> dict[str, list[dict[str, Any]]]:
     """All that voice has in its tables, to be compared with what it has later."""
-    tables = (RoomPin, VoiceState, EndedConnection, DueRoom)
+    tables: tuple[Any, ...] = (RoomPin, VoiceState, EndedConnection, DueRoom)
     return {table.__name__: list(table.objects.order_by("pk").values()) for table in tables}

@@ -51,11 +51,11 @@ def claims(grant: dict[str, str]) -> dict[str, Any]:
 
 def test_a_renewal_is_the_same_seat_with_another_token(west: FakeLiveKit, alice: Caller):
     first = alice.token()
-    before = VoiceState.objects.values().get()
+    before: Any = VoiceState.objects.values().get()
 
     second = alice.token(connection_id=first["connection_id"])
 
-    after = VoiceState.objects.values().get()
+    after: Any = VoiceState.objects.values().get()
     assert second["connection_id"] == first["connection_id"]
     assert second["token_nonce"] != first["token_nonce"]
     assert claims(second)["sub"] == claims(first)["sub"]
@@ -69,11 +69,11 @@ def test_a_renewal_is_the_same_seat_with_another_token(west: FakeLiveKit, alice:
 def test_a_renewal_disturbs_nobody_who_is_in(west: FakeLiveKit, alice: Caller, bob: Caller):
     grant = alice.token()
     visits = [west.join(grant["token"]), west.join(bob.token()["token"])]
-    before = VoiceState.objects.values().get(user_id=ALICE)
+    before: Any = VoiceState.objects.values().get(user_id=ALICE)
 
     renewed = alice.token(connection_id=grant["connection_id"])
 
-    after = VoiceState.objects.values().get(user_id=ALICE)
+    after: Any = VoiceState.objects.values().get(user_id=ALICE)
     assert {name for name in after if after[name] != before[name]} == {"token_nonce"}
     tasks.tidy()
     settle_now(west)

@@ -60,6 +60,7 @@ def test_a_seat_is_held_until_the_token_ends_to_livekit(west: FakeLiveKit, alice
     grant = alice.token()
     state = VoiceState.objects.get(pk=grant["connection_id"])
 
+    assert state.seat_until is not None
     held = (state.seat_until - timezone.now()).total_seconds()
     assert held == pytest.approx(settings.VOICE_TOKEN_TTL + 60, abs=5)
     assert state.joined_at is None

@@ -183,8 +183,11 @@ def test_a_full_channel_is_full_before_its_server_is_asked(
 
 
 def lose(fake: FakeLiveKit, how: str) -> None:
-    values = {"down": {"down_since": timezone.now()}, "inactive": {"is_active": False}}[how]
-    Server.objects.filter(api_key=fake.key).update(**values)
+    lost: dict[str, dict[str, Any]] = {
+        "down": {"down_since": timezone.now()},
+        "inactive": {"is_active": False},
+    }
+    Server.objects.filter(api_key=fake.key).update(**lost[how])
 
 
 @pytest.mark.parametrize("how", ["down", "inactive"])
@@ -205,6 +208,7 @@ def test_the_next_token_moves_the_room_from_a_lost_server(
     for grant in (mine, his):
         state = VoiceState.objects.get(pk=grant["connection_id"])
         assert (state.server_id, state.joined_at, state.participant_sid) == (None, None, "")
+        assert state.seat_until is not None
         held = (state.seat_until - timezone.now()).total_seconds()
         assert held == pytest.approx(settings.VOICE_DOWN_GRACE, abs=5)
     assert not EndedConnection.objects.exists()
@@ -344,7 +348,7 @@ def test_expiry_and_a_join_never_leave_anybody_without_a_pin(west: FakeLiveKit, 
     alice.token()
     for _ in range(20):
         expiring()
-        expire = partial(tasks.expire_pin, VOICE)
+        expire: Any = partial(tasks.expire_pin, VOICE)
         _, grant, _ = at_once([expire, alice.token, expire])
 
         assert VoiceState.objects.get().pk == grant["connection_id"]

@@ -168,7 +168,7 @@ def test_a_server_that_lies_elsewhere_in_the_region_takes_the_load(
 
 # A server that fails
 
-FAULTS = {
+FAULTS: dict[str, dict[str, Any]] = {
     "error": {},
     "plain_500": {},
     "garbage": {},
@@ -193,14 +193,16 @@ def test_the_next_server_takes_the_room_in_the_same_request(
     if kind == "refuse":
         west.refuse()
     else:
-        fault = "error" if "code" in FAULTS[kind] else kind
+        fault: Any = "error" if "code" in FAULTS[kind] else kind
         west.fault(fault, method="CreateRoom", **FAULTS[kind])
 
     grant = alice.token(region="us-west")
 
     assert grant["endpoint"] == east.url
     assert RoomPin.objects.get().server == row(east)
-    assert row(west).suspect_until > timezone.now()
+    until = row(west).suspect_until
+    assert until is not None
+    assert until > timezone.now()
     assert row(east).suspect_until is None
     east.join(grant["token"])
 

@@ -75,7 +75,7 @@ class Post:
             ),
         )  # fmt: skip
         if told.event != "joined":
-            info.disconnect_reason = DisconnectReason.Value(told.reason)
+            info.disconnect_reason = DisconnectReason.Value(told.reason)  # type: ignore[assignment]
         room = Room(name=ROOM, sid="RM_1")
         return self.fake.webhook(
             f"participant_{told.event}", room=room, participant=info, **signing
