@@ -1,0 +1,92 @@
+/** The service over HTTP. Every failure is a VoiceError with a code. */
+
+const DEADLINE = 10_000; // milliseconds
+
+/** What went wrong: the service's `code`, or NETWORK, and what else it said. */
+export class VoiceError extends Error {
+  /**
+   * @param {string} code
+   * @param {string} message
+   * @param {{status?: number, retryAfter?: number, reason?: string, cause?: unknown}} [more]
+   */
+  constructor(code, message, { status = 0, retryAfter = 0, reason, cause } = {}) {
+    super(message, { cause });
+    this.name = "VoiceError";
+    this.code = code;
+    /** The HTTP status; 0 when there was no answer. */
+    this.status = status;
+    /** Seconds. */
+    this.retryAfter = retryAfter;
+    /** Why a connection ended, with UNKNOWN_VOICE_STATE. */
+    this.reason = reason;
+  }
+
+  /** Whether the same request may go through a little later. */
+  get passes() {
+    return this.status === 0 || this.status === 429 || this.status >= 500;
+  }
+}
+
+export class Api {
+  #url;
+  #token;
+  #fetch;
+
+  /**
+   * @param {object} options
+   * @param {string} [options.api] where the service is; empty: where the page came from
+   * @param {string | ((refused: boolean) => string | Promise<string>)} options.token the caller's,
+   *   or who gives it; asked once more, with `true`, when the service has refused the last one
+   * @param {typeof fetch} [options.fetch]
+   */
+  constructor({ api = "", token, fetch = globalThis.fetch }) {
+    this.#url = api.replace(/\/$/, "");
+    this.#token = token;
+    this.#fetch = fetch;
+  }
+
+  /**
+   * The body of a good answer; throws VoiceError.
+   *
+   * @param {string} method
+   * @param {string} path
+   * @param {object} [body]
+   * @param {{keepalive?: boolean}} [how] `keepalive`: it arrives even if the page goes away
+   * @returns {Promise<any>}
+   */
+  async ask(method, path, body, how = {}) {
+    try {
+      return await this.#once(method, path, body, how, false);
+    } catch (error) {
+      if (error.status !== 401 || typeof this.#token !== "function") throw error;
+      return this.#once(method, path, body, how, true);
+    }
+  }
+
+  async #once(method, path, body, { keepalive = false }, refused) {
+    const token = typeof this.#token === "function" ? await this.#token(refused) : this.#token;
+    /** @type {RequestInit} */
+    const request = { method, keepalive, headers: { Authorization: `Bearer ${token}` } };
+    if (!keepalive) request.signal = AbortSignal.timeout(DEADLINE);
+    if (body !== undefined) {
+      request.headers["Content-Type"] = "application/json";
+      request.body = JSON.stringify(body);
+    }
+    let answer;
+    let said = {};
+    try {
+      answer = await this.#fetch.call(globalThis, this.#url + path, request);
+      if (answer.status !== 204) said = await answer.json();
+    } catch (cause) {
+      if (answer?.ok !== false) {
+        throw new VoiceError("NETWORK", "The voice service cannot be reached.", { cause });
+      }
+    }
+    if (answer.ok) return said;
+    throw new VoiceError(said.code ?? "INTERNAL_ERROR", said.message ?? answer.statusText, {
+      status: answer.status,
+      retryAfter: Number(said.retry_after ?? answer.headers.get("Retry-After")) || 0,
+      reason: said.reason,
+    });
+  }
+}

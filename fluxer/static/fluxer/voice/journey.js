@@ -1,0 +1,220 @@
+/**
+ * The way into a channel and back into it: what to do next, whatever happens. Pure.
+ *
+ * `step(journey, event)` answers the journey after the event, and the orders to carry out. An order
+ * carries the `run` it belongs to; what comes of it is an event with the same `run`. An event of an
+ * earlier run is old news, so that there are never two joins at once.
+ *
+ * LiveKit reconnects by itself first (`away`). When it has let go, the service is asked where our
+ * connection is (`recovering`): moved or failed over, a token there; region changed or lost, a join
+ * anew; put out, that is the end and says why.
+ */
+import { nextDelay } from "./backoff.js";
+
+/**
+ * @typedef {"out" | "joining" | "in" | "away" | "recovering" | "ended"} At
+ * @typedef {{guildId: string | null, channelId: string, region?: string | null,
+ *   latitude?: number, longitude?: number}} Place
+ * @typedef {{code: string, message: string, passes: boolean, retryAfter: number,
+ *   reason?: string}} Trouble
+ * @typedef {object} Journey
+ * @property {At} at
+ * @property {Place | null} place
+ * @property {string | null} connectionId
+ * @property {number} run
+ * @property {number} attempt failures in a row
+ * @property {number} since when this joining or recovering began, in milliseconds
+ * @property {number} arrived when it was last in
+ * @property {number} short visits in a row that were over at once
+ * @property {"token" | "ask" | null} next what follows the wait
+ * @property {string | null} cause why it is recovering: dropped, moved, failed_over, region_changed,
+ *   lost, expired
+ * @property {string | null} why it ended: left, disconnected, no_access, replaced, channel_deleted,
+ *   session_expired, gave_up, refused, unknown
+ * @property {Trouble | null} error the last one
+ * @property {number | null} retryAt when it tries again
+ */
+
+/** A first join is waited for less long than a return: somebody is looking at it. */
+export const JOIN_LIMIT = 30_000;
+/** A visit shorter than this was none: what threw it out may do so again. */
+export const SHORT = 5_000;
+
+const GONE_FOR_GOOD = ["left", "disconnected", "no_access", "replaced", "channel_deleted"];
+const JOIN_ANEW = ["region_changed", "lost", "expired"];
+const NOT_HERE = [
+  "UNKNOWN_CHANNEL", "UNKNOWN_GUILD", "UNKNOWN_MEMBER", "UNKNOWN_USER", "MISSING_PERMISSIONS",
+];
+
+/** @type {Journey} */
+export const START = Object.freeze({
+  at: "out", place: null, connectionId: null, run: 0, attempt: 0, since: 0, arrived: 0, short: 0,
+  next: null, cause: null, why: null, error: null, retryAt: null,
+});
+
+/** Whether there is a way to be on, or a place to be in. */
+export const isUnderWay = (journey) => !["out", "ended"].includes(journey.at);
+
+/**
+ * @param {Journey} journey
+ * @param {{type: string, now: number, run?: number, [more: string]: any}} event
+ * @param {{random?: () => number, patience?: Partial<import("./backoff.js").Patience>}} [chance]
+ * @returns {{journey: Journey, orders: Array<{type: string, run: number, [more: string]: any}>}}
+ */
+export function step(journey, event, chance = {}) {
+  if (event.run !== undefined && event.run !== journey.run) return { journey, orders: [] };
+  const [after, ...orders] = (EVENTS[event.type] ?? nothing)(journey, event, chance);
+  return { journey: after, orders: orders.map((order) => ({ ...order, run: after.run })) };
+}
+
+const nothing = (journey) => [journey];
+
+const EVENTS = {
+  /** The person wants to be somewhere. What was under way is dropped. */
+  join(journey, { place, now }) {
+    const after = {
+      ...START, at: "joining", place, run: journey.run + 1, since: now, arrived: journey.arrived,
+    };
+    return [after, { type: "close" }, { type: "token", place, connectionId: null }];
+  },
+
+  /** The person wants to be nowhere. */
+  leave(journey) {
+    const after = { ...START, run: journey.run + 1, arrived: journey.arrived };
+    const tell = { type: "tellLeft", place: journey.place, connectionId: journey.connectionId };
+    return isUnderWay(journey) ? [after, { type: "close" }, tell] : [after];
+  },
+
+  granted(journey, { grant }) {
+    const after = { ...journey, connectionId: grant.connection_id, next: null, retryAt: null };
+    return [after, { type: "connect", grant }];
+  },
+
+  connected(journey, { now }) {
+    return [{
+      ...journey, at: "in", attempt: 0, arrived: now, cause: null, error: null, retryAt: null,
+    }];
+  },
+
+  /** LiveKit has lost the server and looks for it. */
+  reconnecting(journey) {
+    return [journey.at === "in" ? { ...journey, at: "away" } : journey];
+  },
+
+  reconnected(journey) {
+    return [journey.at === "away" ? { ...journey, at: "in" } : journey];
+  },
+
+  /** LiveKit has let go; `taken`: by another client with our token. */
+  dropped(journey, { now, taken = false }, chance) {
+    if (!["in", "away"].includes(journey.at)) return [journey];
+    if (taken) return end(journey, "replaced");
+    const short = now - journey.arrived < SHORT ? journey.short + 1 : 0;
+    const after = recover(journey, { now, cause: "dropped", short });
+    // A first short visit may be a move that followed quickly.
+    if (short < 2) return [after, ask(after)];
+    return pause({ ...after, attempt: short - 2 }, "ask", null, now, chance);
+  },
+
+  /**
+   * Somebody (a gateway) says that our connection has to go elsewhere: no need to wait until LiveKit
+   * lets go. We stay in until it is known where to.
+   */
+  told(journey, { reason }) {
+    if (!["in", "away"].includes(journey.at)) return [journey];
+    const after = { ...journey, cause: reason };
+    return [after, ask(after)];
+  },
+
+  /** The service says where our connection is. */
+  found(journey, { state, now }) {
+    const isSame = state.connection_id === journey.connectionId;
+    const stays = ["in", "away"].includes(journey.at);
+    if (isSame && stays && journey.cause !== "failed_over") return [{ ...journey, cause: null }];
+    const after = settled(stays ? recover(journey, { now }) : journey, state);
+    return [after, token(after)];
+  },
+
+  /** We asked to be elsewhere, and are. */
+  relocated(journey, { state, now }) {
+    const isKnown = state.connection_id === journey.connectionId;
+    if (isKnown || !isUnderWay(journey)) return [journey];
+    const after = settled(recover(journey, { now }), state);
+    return [after, token(after)];
+  },
+
+  /** The service says that our connection is over. */
+  gone(journey, { reason, now }) {
+    if (!JOIN_ANEW.includes(reason)) {
+      return end(journey, GONE_FOR_GOOD.includes(reason) ? reason : "unknown");
+    }
+    const stays = ["in", "away"].includes(journey.at);
+    const base = stays ? recover(journey, { now }) : journey;
+    const after = { ...base, connectionId: null, cause: reason };
+    return [after, token(after)];
+  },
+
+  /** A request, or the connecting, did not work out. `stage` is what had been ordered. */
+  failed(journey, { stage, error, now }, chance) {
+    if (!["joining", "recovering"].includes(journey.at)) return [journey];
+    if (error.code === "UNAUTHORIZED") return end(journey, "session_expired", error);
+    if (error.code === "VOICE_CONNECTION_NOT_FOUND") {
+      // It ended while we were on our way; ask why.
+      return pause(journey, "ask", error, now, chance);
+    }
+    const isClosed = error.code === "FEATURE_TEMPORARILY_DISABLED" && journey.at === "joining";
+    if (stage !== "connect" && (isClosed || !error.passes)) {
+      const isOut = journey.at !== "joining" && NOT_HERE.includes(error.code);
+      return end(journey, isOut ? "no_access" : "refused", error);
+    }
+    const next = stage === "token" ? "token" : "ask";
+    return pause(journey, next, error, now, chance);
+  },
+
+  /** The wait is over, or something makes it worth trying at once. */
+  waited(journey) {
+    if (journey.next === null) return [journey];
+    const after = { ...journey, next: null, retryAt: null };
+    return [after, journey.next === "ask" ? ask(after) : token(after)];
+  },
+};
+
+const ask = ({ place, connectionId }) => ({ type: "ask", place, connectionId });
+const token = ({ place, connectionId }) => ({ type: "token", place, connectionId });
+
+/** The same journey, to where the service has put its connection. */
+function settled(journey, state) {
+  const moved = state.channel_id !== journey.place.channelId;
+  return {
+    ...journey,
+    place: { ...journey.place, channelId: state.channel_id },
+    connectionId: state.connection_id,
+    cause: moved ? "moved" : journey.cause,
+  };
+}
+
+function recover(journey, { now, cause = journey.cause, short = journey.short }) {
+  return {
+    ...journey, at: "recovering", run: journey.run + 1, attempt: 0, since: now, cause, short,
+    next: null, error: null, retryAt: null,
+  };
+}
+
+function pause(journey, next, error, now, { random, patience }) {
+  const limit = journey.at === "joining" ? { limit: JOIN_LIMIT } : {};
+  const delay = nextDelay(
+    { attempt: journey.attempt, elapsed: now - journey.since, retryAfter: error?.retryAfter },
+    { ...patience, ...limit },
+    random,
+  );
+  if (delay === null) return end(journey, "gave_up", error);
+  const after = { ...journey, attempt: journey.attempt + 1, next, error, retryAt: now + delay };
+  return [after, { type: "wait", ms: delay }];
+}
+
+function end(journey, why, error = null) {
+  const after = {
+    ...journey, at: "ended", run: journey.run + 1, why, error, next: null, retryAt: null,
+  };
+  return [after, { type: "close" }];
+}

@@ -1,0 +1,273 @@
+// The way in and back in, event by event: no clock, no network, no chance.
+import assert from "node:assert/strict";
+import { describe, test } from "node:test";
+
+import { JOIN_LIMIT, START, step } from "../../fluxer/static/fluxer/voice/journey.js";
+
+const LOUNGE = { guildId: "10", channelId: "100" };
+const FULL = { code: "VOICE_CHANNEL_FULL", message: "Voice channel is full", passes: false };
+const BUSY = { code: "SERVICE_UNAVAILABLE", message: "Busy", passes: true, retryAfter: 7 };
+const NO_SERVER = { code: "FEATURE_TEMPORARILY_DISABLED", message: "Off", passes: true, retryAfter: 5 };
+const DEAD = { code: "CONNECT", message: "no answer", passes: true };
+
+/** A journey that events happen to; it keeps the orders of the last one. */
+class Traveller {
+  constructor() {
+    this.journey = START;
+    this.now = 1_000_000;
+    this.orders = [];
+  }
+
+  /** What an event brings; it comes from the run that is under way. */
+  on(type, more = {}) {
+    const event = { type, now: this.now, ...more };
+    const stepped = step(this.journey, event, { random: () => 0 });
+    this.journey = stepped.journey;
+    this.orders = stepped.orders;
+    return this;
+  }
+
+  answer(type, more = {}) {
+    return this.on(type, { run: this.journey.run, ...more });
+  }
+
+  after(ms) {
+    this.now += ms;
+    return this;
+  }
+
+  get wants() {
+    return this.orders.map((order) => order.type);
+  }
+
+  in(connectionId = "conn_1") {
+    return this.on("join", { place: LOUNGE })
+      .answer("granted", { grant: { connection_id: connectionId } })
+      .answer("connected")
+      .after(60_000);
+  }
+}
+
+describe("joining", () => {
+  test("asks for a token, connects, and is in", () => {
+    const alice = new Traveller().on("join", { place: LOUNGE });
+    assert.deepEqual(alice.wants, ["close", "token"]);
+    assert.equal(alice.orders[1].connectionId, null);
+
+    alice.answer("granted", { grant: { connection_id: "conn_1", endpoint: "ws://a" } });
+    assert.deepEqual(alice.wants, ["connect"]);
+    assert.equal(alice.answer("connected").journey.at, "in");
+  });
+
+  test("a full channel ends it at once and says so", () => {
+    const alice = new Traveller().on("join", { place: LOUNGE }).answer("failed", { stage: "token", error: FULL });
+    assert.equal(alice.journey.at, "ended");
+    assert.equal(alice.journey.why, "refused");
+    assert.equal(alice.journey.error.code, "VOICE_CHANNEL_FULL");
+    assert.deepEqual(alice.wants, ["close"]);
+  });
+
+  test("no voice server at all is said at once", () => {
+    const alice = new Traveller().on("join", { place: LOUNGE }).answer("failed", { stage: "token", error: NO_SERVER });
+    assert.equal(alice.journey.why, "refused");
+  });
+
+  test("a busy service is asked again when it said so, and no sooner", () => {
+    const alice = new Traveller().on("join", { place: LOUNGE }).answer("failed", { stage: "token", error: BUSY });
+    assert.deepEqual(alice.orders, [{ type: "wait", ms: 7000, run: 1 }]);
+    assert.deepEqual(alice.after(7000).answer("waited").wants, ["token"]);
+  });
+
+  test("a first join is given up sooner than a return", () => {
+    const alice = new Traveller().on("join", { place: LOUNGE });
+    let waited = 0;
+    while (alice.journey.at === "joining") {
+      alice.answer("failed", { stage: "token", error: { ...DEAD, code: "NETWORK" } });
+      if (alice.journey.at !== "joining") break;
+      waited += alice.orders[0].ms;
+      alice.after(alice.orders[0].ms).answer("waited");
+    }
+    assert.equal(alice.journey.why, "gave_up");
+    assert.ok(waited <= JOIN_LIMIT);
+  });
+
+  test("what comes of an earlier join is old news", () => {
+    const alice = new Traveller().on("join", { place: LOUNGE });
+    const old = alice.journey.run;
+    alice.on("join", { place: { ...LOUNGE, channelId: "200" } });
+    alice.on("granted", { run: old, grant: { connection_id: "conn_old" } });
+    assert.deepEqual(alice.wants, []);
+    assert.equal(alice.journey.connectionId, null);
+  });
+
+  test("leaving tells the service which connection", () => {
+    const alice = new Traveller().in().on("leave");
+    assert.equal(alice.journey.at, "out");
+    assert.deepEqual(alice.wants, ["close", "tellLeft"]);
+    assert.equal(alice.orders[1].connectionId, "conn_1");
+    assert.deepEqual(alice.on("leave").wants, []);
+  });
+});
+
+describe("coming back", () => {
+  test("LiveKit tries first; nobody else is asked meanwhile", () => {
+    const alice = new Traveller().in().answer("reconnecting");
+    assert.equal(alice.journey.at, "away");
+    assert.deepEqual(alice.wants, []);
+    assert.equal(alice.answer("reconnected").journey.at, "in");
+  });
+
+  test("when LiveKit has let go, the service is asked where the connection is", () => {
+    const alice = new Traveller().in().answer("dropped");
+    assert.equal(alice.journey.at, "recovering");
+    assert.deepEqual(alice.orders, [{ type: "ask", place: LOUNGE, connectionId: "conn_1", run: 2 }]);
+  });
+
+  test("moved: a token there, for the connection that replaced it", () => {
+    const alice = new Traveller().in().answer("dropped");
+    alice.answer("found", { state: { channel_id: "200", connection_id: "conn_2" } });
+    assert.equal(alice.journey.cause, "moved");
+    assert.deepEqual(alice.orders[0], {
+      type: "token", place: { ...LOUNGE, channelId: "200" }, connectionId: "conn_2", run: 2,
+    });
+  });
+
+  test("still there, as when its server died: another token for the same connection", () => {
+    const alice = new Traveller().in().answer("dropped");
+    alice.answer("found", { state: { channel_id: "100", connection_id: "conn_1" } });
+    assert.equal(alice.orders[0].connectionId, "conn_1");
+    assert.equal(alice.journey.cause, "dropped");
+  });
+
+  for (const reason of ["region_changed", "lost", "expired"]) {
+    test(`${reason}: joins anew`, () => {
+      const alice = new Traveller().in().answer("dropped").answer("gone", { reason });
+      assert.deepEqual(alice.orders[0], { type: "token", place: LOUNGE, connectionId: null, run: 2 });
+      assert.equal(alice.journey.cause, reason);
+    });
+  }
+
+  for (const reason of ["left", "disconnected", "no_access", "replaced", "channel_deleted"]) {
+    test(`${reason}: stays out, and says why`, () => {
+      const alice = new Traveller().in().answer("dropped").answer("gone", { reason });
+      assert.equal(alice.journey.at, "ended");
+      assert.equal(alice.journey.why, reason);
+      assert.deepEqual(alice.wants, ["close"]);
+    });
+  }
+
+  test("what nobody remembers any more is not joined again", () => {
+    const alice = new Traveller().in().answer("dropped").answer("gone", { reason: undefined });
+    assert.equal(alice.journey.why, "unknown");
+  });
+
+  test("another client with the same token ends it: they would throw each other out for ever", () => {
+    assert.equal(new Traveller().in().answer("dropped", { taken: true }).journey.why, "replaced");
+  });
+
+  test("no server for the moment is waited for, with growing waits", () => {
+    const alice = new Traveller().in().answer("dropped");
+    alice.answer("found", { state: { channel_id: "100", connection_id: "conn_1" } });
+    const waits = [];
+    for (let tries = 0; tries < 6; tries += 1) {
+      alice.answer("failed", { stage: "connect", error: DEAD });
+      waits.push(alice.orders[0].ms);
+      alice.after(alice.orders[0].ms).answer("waited");
+      assert.deepEqual(alice.wants, ["ask"]);
+    }
+    assert.deepEqual(waits, [250, 500, 1000, 2000, 4000, 4000]);
+  });
+
+  test("it is given up after its time, with the last error", () => {
+    const alice = new Traveller().in().answer("dropped").after(180_001);
+    alice.answer("failed", { stage: "ask", error: BUSY });
+    assert.equal(alice.journey.why, "gave_up");
+    assert.equal(alice.journey.error.code, "SERVICE_UNAVAILABLE");
+  });
+
+  test("an expired session is no reason to try again", () => {
+    const alice = new Traveller().in().answer("dropped");
+    alice.answer("failed", { stage: "ask", error: { code: "UNAUTHORIZED", passes: false } });
+    assert.equal(alice.journey.why, "session_expired");
+  });
+
+  test("a lost permission ends it as no access", () => {
+    const alice = new Traveller().in().answer("dropped");
+    alice.answer("failed", { stage: "token", error: { code: "MISSING_PERMISSIONS", passes: false } });
+    assert.equal(alice.journey.why, "no_access");
+  });
+
+  test("a connection that ended on the way is asked about again", () => {
+    const alice = new Traveller().in().answer("dropped");
+    alice.answer("failed", { stage: "token", error: { code: "VOICE_CONNECTION_NOT_FOUND", passes: false } });
+    assert.deepEqual(alice.answer("waited").wants, ["ask"]);
+  });
+
+  test("a room that throws us out again and again is not hammered", () => {
+    const alice = new Traveller().in();
+    const waits = [];
+    for (let times = 0; times < 5; times += 1) {
+      alice.answer("dropped");
+      waits.push(alice.orders[0].type === "wait" ? alice.orders[0].ms : 0);
+      if (alice.orders[0].type === "wait") alice.answer("waited");
+      alice.answer("gone", { reason: "lost" }).answer("granted", { grant: { connection_id: "conn_9" } });
+      alice.answer("connected").after(100);
+    }
+    assert.deepEqual(waits, [0, 0, 250, 500, 1000]);
+  });
+
+  test("when the network is back, nobody waits for the clock", () => {
+    const alice = new Traveller().in().answer("dropped").answer("failed", { stage: "ask", error: DEAD });
+    assert.deepEqual(alice.on("waited").wants, ["ask"]);
+    assert.deepEqual(alice.on("waited").wants, []);
+  });
+});
+
+describe("moving", () => {
+  const there = { channel_id: "200", connection_id: "conn_2" };
+
+  test("of one's own will: a token there", () => {
+    const alice = new Traveller().in().on("relocated", { state: there });
+    assert.deepEqual(alice.wants, ["token"]);
+    assert.equal(alice.orders[0].connectionId, "conn_2");
+  });
+
+  test("the old room's end and the answer may come in any order: one token either way", () => {
+    const alice = new Traveller().in().answer("dropped").answer("found", { state: there });
+    assert.deepEqual(alice.wants, ["token"]);
+    assert.deepEqual(alice.on("relocated", { state: there }).wants, []);
+  });
+
+  test("the answer to a move comes too late for one who has left", () => {
+    assert.deepEqual(new Traveller().in().on("leave").on("relocated", { state: there }).wants, []);
+  });
+});
+
+describe("a gateway that tells", () => {
+  test("moved: we stay in until it is known where to", () => {
+    const alice = new Traveller().in().on("told", { reason: "moved" });
+    assert.equal(alice.journey.at, "in");
+    assert.deepEqual(alice.wants, ["ask"]);
+    alice.answer("found", { state: { channel_id: "200", connection_id: "conn_2" } });
+    assert.deepEqual(alice.wants, ["token"]);
+  });
+
+  test("it was another device: nothing happens", () => {
+    const alice = new Traveller().in().on("told", { reason: "moved" });
+    alice.answer("found", { state: { channel_id: "100", connection_id: "conn_1" } });
+    assert.deepEqual(alice.wants, []);
+    assert.equal(alice.journey.at, "in");
+  });
+
+  test("failed over: a token, for the same connection", () => {
+    const alice = new Traveller().in().on("told", { reason: "failed_over" });
+    alice.answer("found", { state: { channel_id: "100", connection_id: "conn_1" } });
+    assert.deepEqual(alice.wants, ["token"]);
+  });
+
+  test("that it does not answer just now does not matter to one who is in", () => {
+    const alice = new Traveller().in().on("told", { reason: "moved" });
+    alice.answer("failed", { stage: "ask", error: BUSY });
+    assert.equal(alice.journey.at, "in");
+  });
+});
