@@ -112,7 +112,7 @@ def _refusal(method: str, status: int, body: bytes) -> LiveKitError:
     if status == 404 and code == "not_found" and method in MUST_EXIST:
         return LiveKitGone(f"LiveKit knows nothing of what {method} asked for")
     told = f" {code}" if isinstance(code, str) and TWIRP_CODE.fullmatch(code) else ""
-    return LiveKitUnavailable(f"LiveKit answered {method} with {status}{told}")
+    return LiveKitUnavailable(f"LiveKit answered {method} with {status}{told}", status=status)
 
 
 def _token(call: Call[Any]) -> str:

@@ -16,11 +16,12 @@ class LiveKitGone(LiveKitError):
 
 
 class LiveKitUnavailable(LiveKitError):
-    """Any other failure: the call may or may not have been carried out."""
+    """Any other failure: the call may or may not have been carried out. `status`: it answered."""
 
-    def __init__(self, message: str, *, timed_out: bool = False) -> None:
+    def __init__(self, message: str, *, timed_out: bool = False, status: int | None = None) -> None:
         super().__init__(message)
         self.timed_out = timed_out
+        self.status = status
 
 
 def unavailable(error: BaseException, *, method: str, timeout: float) -> LiveKitUnavailable:

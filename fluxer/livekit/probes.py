@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
 
 from fluxer.livekit import loop
 from fluxer.livekit.calls import TRANSPORT_ERRORS, observe
@@ -21,6 +22,7 @@ class ProbeResult:
     ok: bool
     milliseconds: float
     error: str | None = None
+    clock_skew: float | None = None  # seconds by which its clock is ahead, give or take one
 
 
 def probe(api_url: str, *, timeout: float) -> ProbeResult:
@@ -48,16 +50,26 @@ async def _all(urls: list[str], timeout: float) -> dict[str, ProbeResult]:
 async def _one(url: str, timeout: float) -> ProbeResult:
     began = time.monotonic()
     failure: LiveKitUnavailable | None = None
+    skew: float | None = None
     try:
         async with (
             asyncio.timeout(timeout),
             loop.session().get(f"{url.rstrip('/')}/", allow_redirects=False) as response,
         ):
             await response.content.read(1024)
+            skew = _skew(response.headers.get("Date"))
             if response.status >= 500:
                 failure = LiveKitUnavailable(f"LiveKit answered {METHOD} with {response.status}")
     except TRANSPORT_ERRORS as error:
         failure = unavailable(error, method=METHOD, timeout=timeout)
     seconds = time.monotonic() - began
     observe(METHOD, failure, seconds)
-    return ProbeResult(failure is None, seconds * 1000, str(failure) if failure else None)
+    return ProbeResult(failure is None, seconds * 1000, str(failure) if failure else None, skew)
+
+
+def _skew(date: str | None) -> float | None:
+    """How far the clock that wrote this `Date` is ahead of ours; its second is half over."""
+    try:
+        return parsedate_to_datetime(date or "").timestamp() + 0.5 - time.time()
+    except (TypeError, ValueError):
+        return None
