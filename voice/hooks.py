@@ -5,10 +5,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from django.db.models import Q
 from django.utils import timezone
 
+from fluxer import acting
 from fluxer.directory import changes
 from fluxer.directory.models import Channel
 from voice import audit, due, queue, region_change
-from voice.audit import SERVICE
+from voice.audit import Actor
 from voice.models import EndReason, VoiceState
 from voice.states import endings
 
@@ -63,7 +64,7 @@ def put_out(
 @changes.before_region_change.register
 def change_region(*, channel_id: int, region_id: str | None) -> None:
     """By the back end, or by staff in its place."""
-    region_change.begin(Channel.objects.get(pk=channel_id), by=SERVICE)
+    region_change.begin(Channel.objects.get(pk=channel_id), by=Actor(acting.name()))
 
 
 @changes.member_silenced.register
@@ -72,7 +73,9 @@ def note_silence(*, guild_id: int, user_id: int, words: Mapping[str, bool]) -> N
     states = VoiceState.objects.filter(user_id=user_id, channel__guild_id=guild_id)
     newest = states.order_by("-created_at", "-pk").first()
     channel_id = newest.channel_id if newest else None
-    audit.words(SERVICE, words, guild_id=guild_id, target_id=user_id, channel_id=channel_id)
+    audit.words(
+        Actor(acting.name()), words, guild_id=guild_id, target_id=user_id, channel_id=channel_id
+    )
 
 
 @changes.drain.register

@@ -1,86 +1,34 @@
 """The directory for staff, who change it through the same verbs as the back end."""
 
+from __future__ import annotations
+
 import json
-from collections.abc import Iterable
 from typing import Any
 
 from django import forms
-from django.contrib import admin, messages
+from django.contrib import admin
 from django.core.exceptions import ValidationError
-from django.db.models import Model
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.db.models import QuerySet
+from django.http import HttpRequest
 
 from fluxer.directory import channels, guilds, members, roles, users
 from fluxer.directory.models import LIMITS, Channel, Guild, Member, Role, User
 from fluxer.directory.serializers import OverwriteSerializer
-from fluxer.errors import FluxerError, InvalidFormBody
-
-
-class VerbAdmin(admin.ModelAdmin):
-    """Writes through the verbs of `noun`: what they refuse is a message, and changes nothing."""
-
-    noun: Any
-    fixed: tuple[str, ...] = ("id",)
-    actions = None  # one at a time: each deletion puts people out of rooms
-    list_per_page = 50
-    show_full_result_count = False
-
-    def ids(self, row: Any) -> dict[str, int]:
-        """What the verbs call this row."""
-        raise NotImplementedError
-
-    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
-        return () if obj is None else self.fixed
-
-    def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
-        names = form.changed_data if change else form.cleaned_data
-        values = dict(_named(names, form.cleaned_data))
-        ids = self.ids(obj)
-        values = {name: value for name, value in values.items() if name not in {"id", *ids}}
-        row = self.noun.change(**ids, **values) if change else self.noun.put(**ids, **values)[0]
-        obj.pk = row.pk
-
-    def delete_model(self, request: HttpRequest, obj: Any) -> None:
-        self.noun.remove(**self.ids(obj))
-
-    def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
-        """Only what was asked for: the verb knows what else goes, and what must not."""
-        return [str(row) for row in objs], {}, set(), []
-
-    def changeform_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
-        try:
-            return super().changeform_view(request, *args, **kwargs)
-        except FluxerError as error:
-            return self._refused(request, error)
-
-    def delete_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
-        try:
-            return super().delete_view(request, *args, **kwargs)
-        except FluxerError as error:
-            return self._refused(request, error)
-
-    def _refused(self, request: HttpRequest, error: FluxerError) -> HttpResponse:
-        faults = error.errors if isinstance(error, InvalidFormBody) else []
-        details = "; ".join(f"{fault['path']}: {fault['message']}" for fault in faults)
-        self.message_user(request, details or error.message, messages.ERROR)
-        return HttpResponseRedirect(request.get_full_path())
-
-
-def _named(names: Iterable[str], cleaned: dict[str, Any]) -> Iterable[tuple[str, Any]]:
-    """The values as the verbs name them: a reference by its id."""
-    for name in names:
-        value = cleaned[name]
-        yield (f"{name}_id", value.pk) if isinstance(value, Model) else (name, value)
+from fluxer.staff.counts import counted
+from fluxer.staff.pages import VerbPage
 
 
 @admin.register(User)
-class UserAdmin(VerbAdmin):
+class UserAdmin(VerbPage):
     noun = users
     list_display = ("id", "username", "display_name", "is_claimed", "is_bot")
     list_filter = ("is_claimed", "is_bot")
-    search_fields = ("=id", "username", "display_name")
+    ids = ("pk",)
+    search_fields = ("username", "display_name")
+    search_help_text = "An id, or a part of a name."
+    ordering = ("-pk",)
 
-    def ids(self, row: Any) -> dict[str, int]:
+    def keys(self, row: Any) -> dict[str, int]:
         return {"user_id": row.pk}
 
 
@@ -95,45 +43,72 @@ class RoleInline(admin.TabularInline):
 
 
 @admin.register(Guild)
-class GuildAdmin(VerbAdmin):
+class GuildAdmin(VerbPage):
     noun = guilds
-    list_display = ("id", "name", "owner", "features")
+    list_display = ("id", "name", "owner", "members", "channels", "features")
     list_select_related = ("owner",)
-    search_fields = ("=id", "name")
+    ids = ("pk", "owner_id")
+    search_fields = ("name",)
+    search_help_text = "The id of a guild or its owner, or a part of the name."
+    ordering = ("-pk",)
     raw_id_fields = ("owner",)
     inlines = (RoleInline,)
 
-    def ids(self, row: Any) -> dict[str, int]:
+    def keys(self, row: Any) -> dict[str, int]:
         return {"guild_id": row.pk}
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Guild]:
+        return (
+            super()
+            .get_queryset(request)
+            .annotate(
+                member_count=counted(Member.objects.all(), "guild"),
+                channel_count=counted(Channel.objects.all(), "guild"),
+            )
+        )
+
+    @admin.display(ordering="member_count")
+    def members(self, guild: Any) -> int:
+        return int(guild.member_count)
+
+    @admin.display(ordering="channel_count")
+    def channels(self, guild: Any) -> int:
+        return int(guild.channel_count)
 
     def get_inlines(self, request: HttpRequest, obj: Any) -> Any:
         return () if obj is None else self.inlines
 
 
 @admin.register(Role)
-class RoleAdmin(VerbAdmin):
+class RoleAdmin(VerbPage):
     noun = roles
     fixed = ("id", "guild")
     list_display = ("id", "name", "guild", "permissions", "position")
     list_select_related = ("guild",)
-    search_fields = ("=id", "=guild__id", "name")
+    ids = ("pk", "guild_id")
+    search_fields = ("name",)
+    search_help_text = "The id of a role or guild, or a part of the name."
+    ordering = ("-pk",)
     raw_id_fields = ("guild",)
 
-    def ids(self, row: Any) -> dict[str, int]:
+    def keys(self, row: Any) -> dict[str, int]:
         return {"guild_id": row.guild_id, "role_id": row.pk}
 
 
 @admin.register(Member)
-class MemberAdmin(VerbAdmin):
+class MemberAdmin(VerbPage):
     noun = members
     fixed = ("guild", "user")
     list_display = ("user", "guild", "nick", "mute", "deaf", "timed_out_until")
     list_filter = ("mute", "deaf")
     list_select_related = ("guild", "user")
-    search_fields = ("=guild__id", "=user__id", "nick")
+    ids = ("guild_id", "user_id")
+    search_fields = ("nick", "user__username")
+    search_help_text = "The id of a guild or user, or a part of a name."
+    ordering = ("-pk",)
     raw_id_fields = ("guild", "user")
 
-    def ids(self, row: Any) -> dict[str, int]:
+    def keys(self, row: Any) -> dict[str, int]:
         return {"guild_id": row.guild_id, "user_id": row.user_id}
 
 
@@ -159,15 +134,18 @@ class ChannelForm(forms.ModelForm):
 
 
 @admin.register(Channel)
-class ChannelAdmin(VerbAdmin):
+class ChannelAdmin(VerbPage):
     noun = channels
     form = ChannelForm
     fixed = ("id", "type", "guild")
-    list_display = ("id", "name", "type", "guild", "user_limit", "rtc_region")
-    list_filter = ("type", "rtc_region")
+    list_display: Any = ("id", "name", "type", "guild", "user_limit", "rtc_region")
+    list_filter = ("type", ("rtc_region", admin.EmptyFieldListFilter))
     list_select_related = ("guild",)
-    search_fields = ("=id", "=guild__id", "name")
+    ids = ("pk", "guild_id")
+    search_fields = ("name",)
+    search_help_text = "The id of a channel or guild, or a part of the name."
+    ordering = ("-pk",)
     raw_id_fields = ("guild",)
 
-    def ids(self, row: Any) -> dict[str, int]:
+    def keys(self, row: Any) -> dict[str, int]:
         return {"channel_id": row.pk}

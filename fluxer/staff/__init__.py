@@ -1,0 +1,1 @@
+"""What the pages for staff have in common, whatever they show."""
