@@ -1,0 +1,87 @@
+"""The regions for staff, with their servers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib import admin
+from django.http import HttpRequest
+
+from fluxer.staff.actions import Action
+from fluxer.staff.pages import VerbPage
+from regions import regions, servers
+from regions.admin.forms import ADDRESS, RESTRICTED, RegionForm, ServerForm
+from regions.admin.servers import tell_trials, try_later
+from regions.models import Region, Server
+
+
+class MakeDefault(Action):
+    name, label, needs = "make_default", "Make default", ("regions.change_region",)
+
+    def question(self, rows: Any) -> str:
+        if len(rows) > 1:
+            return "Only one region can be the default: the last of these will be."
+        told = "Rooms that nobody has a wish for will be made here. Rooms that live stay where"
+        return f"{told} they are: nobody is affected."
+
+    def do(self, row: Region, *, by: str, values: Any) -> str:
+        regions.change(region_id=row.pk, is_default=True)
+        return "is the default now"
+
+
+class ServerInline(admin.StackedInline):
+    """Added and changed here, deleted on its own page."""
+
+    model = Server
+    form = ServerForm
+    extra = 0
+    can_delete = False
+    show_change_link = True
+    fieldsets: Any = (
+        (None, {"fields": ("slug", *ADDRESS, "api_secret")}),
+        ("Use", {"fields": ("is_active", "is_draining", "soft_connection_limit")}),
+        ("Who may use it", {"classes": ("collapse",), "fields": RESTRICTED}),
+    )
+
+
+@admin.register(Region)
+class RegionAdmin(VerbPage):
+    noun = regions
+    form = RegionForm
+    verbs: Any = (MakeDefault(),)
+    list_display: Any = ("id", "name", "is_default", "vip_only")
+    list_filter = ("is_default", "vip_only")
+    search_fields = ("id", "name")
+    ordering = ("id",)
+    inlines = (ServerInline,)
+    fieldsets: Any = (
+        (None, {"fields": ("id", "name", "emoji", "is_default")}),
+        ("Place", {"fields": (("latitude", "longitude"),)}),
+        ("Who may use it", {"classes": ("collapse",), "fields": RESTRICTED}),
+    )
+
+    def keys(self, row: Region) -> dict[str, str]:
+        return {"region_id": row.pk}
+
+    def save_formset(self, request: HttpRequest, form: Any, formset: Any, change: bool) -> None:
+        formset.save(commit=False)  # fills in the region, and lists who is new or changed
+        formset.save_m2m()
+        for of_server in formset.forms:
+            if of_server.has_changed():
+                self._save_server(request, of_server)
+
+    def _save_server(self, request: HttpRequest, form: Any) -> None:
+        server, values = form.instance, form.cleaned_data
+        is_new = server._state.adding
+        names = values if is_new else set(form.changed_data) & set(values)
+        written = {
+            name: values[name] for name in names if name not in ("id", "region", "slug", "DELETE")
+        }
+        verb: Any = servers.put if is_new else servers.change
+        verb(region_id=server.region_id, server_id=server.slug, **written)
+        try_later(request, server, form)
+
+    def changeform_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
+        response = super().changeform_view(request, *args, **kwargs)
+        tell_trials(self, request)
+        return response
