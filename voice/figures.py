@@ -10,6 +10,7 @@ from django.db.models import Count, F, Max, Min, Q
 
 from regions import health
 from regions.models import Region, Server
+from voice import samples
 from voice.models import DueRoom, RoomPin, VoiceState
 
 
@@ -84,6 +85,7 @@ class Figures:
     totals: Totals
     regions: tuple[RegionFigures, ...] = ()
     servers: tuple[ServerFigures, ...] = ()
+    heard_at: datetime | None = None  # beat and a worker
 
 
 def read(now: datetime) -> Figures:
@@ -98,6 +100,7 @@ def read(now: datetime) -> Figures:
             )
         ),
         servers=_servers(now),
+        heard_at=samples.heard_at(),
     )
 
 

@@ -88,6 +88,7 @@ class VoiceState(Connection):
     created_at = models.DateTimeField()
 
     class Meta:
+        permissions = [("moderate", "Can mute people, put them out, and move rooms")]
         constraints = [
             models.UniqueConstraint(fields=["user", "session"], name="state_once_a_session"),
             models.CheckConstraint(
@@ -177,6 +178,20 @@ class Sweep(models.Model):
 
     def __str__(self) -> str:
         return f"sweep of {self.server_id}"
+
+
+class Sample(models.Model):
+    """Voice in one minute, for the last day's curve. Written by `voice.samples` only."""
+
+    minute = models.DateTimeField(primary_key=True)
+    taken_at = models.DateTimeField(null=True, help_text="Null: nobody has counted yet.")
+    connected = models.PositiveIntegerField(default=0)
+    seats = models.PositiveIntegerField(default=0)
+    rooms = models.PositiveIntegerField(default=0)
+    strangers = models.PositiveIntegerField(default=0, help_text="Removed; nobody knew them.")
+
+    def __str__(self) -> str:
+        return f"{self.minute:%F %H:%M}"
 
 
 class AuditEntry(models.Model):

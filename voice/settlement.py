@@ -16,7 +16,7 @@ from livekit.protocol.models import ParticipantInfo
 from fluxer import livekit
 from fluxer.livekit import LiveKitError, LiveKitUnavailable, together
 from regions.models import Server
-from voice import due, journal, pins, wire
+from voice import due, journal, pins, samples, wire
 from voice.models import DueRoom, RoomPin, VoiceState
 from voice.rooms import RoomName, parse_identity, parse_room_name
 from voice.states import absences
@@ -171,6 +171,7 @@ def _tell_removals(
         if call.method != "RemoveParticipant" or isinstance(outcome, LiveKitError):
             continue
         identity = parse_identity(call.request.identity)
+        samples.stranger_removed(identity=call.request.identity, now=timezone.now())
         journal.tell(
             "removed",
             reason="uninvited" if identity else "foreign",

@@ -24,6 +24,7 @@ class Status:
     regions: tuple[RegionFigures, ...]
     servers: tuple[ServerFigures, ...]
     troubles: tuple[Trouble, ...]
+    heard_at: datetime | None = None
 
     @property
     def is_well(self) -> bool:
@@ -40,6 +41,7 @@ def read(now: datetime) -> Status:
         regions=found.regions,
         servers=found.servers,
         troubles=troubles.of(found, rules()),
+        heard_at=found.heard_at,
     )
 
 

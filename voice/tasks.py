@@ -5,7 +5,7 @@ from django.conf import settings
 from django.utils import timezone
 
 from regions.models import Server
-from voice import due, failover, pins, queue, rights
+from voice import due, failover, pins, queue, rights, samples
 from voice import sweep as sweeping
 from voice.settlement import settle_room
 from voice.states import endings
@@ -54,8 +54,9 @@ def drain_rights_changes() -> None:
 @shared_task
 def tidy() -> None:
     """Seats that lapsed, servers that stay away, pins whose time has come or that nobody timed,
-    what may be forgotten."""
+    what may be forgotten; and once a minute a count, which also shows that somebody tidies."""
     now = timezone.now()
+    samples.take(now=now)
     for server_id in failover.lost(now=now):
         failover.give_up(server_id=server_id)
     for channel_id in endings.lapsed(now=now):

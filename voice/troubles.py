@@ -34,6 +34,7 @@ class Patience:
     sweep: float = 60
     due: float = 15
     webhook: float = 30
+    heard: float = 180  # a sample is taken once a minute
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,8 +113,11 @@ def _clock(figures: Figures, rules: Rules) -> Iterator[Trouble]:
     """Do beat and the workers work?"""
     totals, patience = figures.totals, rules.patience
     probes = [server.probed_at for server in figures.servers if server.probed_at]
-    if figures.servers and (not probes or _age(max(probes), figures.at) > patience.probe):
-        since = f"since {_time(max(probes))}" if probes else "at all"
+    heard = max((at for at in (*probes, figures.heard_at) if at is not None), default=None)
+    limit = patience.probe if figures.servers else patience.heard
+    newest = max(probes, default=None) if figures.servers else heard
+    if newest is None or _age(newest, figures.at) > limit:
+        since = f"since {_time(heard)}" if heard else "at all"
         yield _error(
             f"The worker or beat has not been heard of {since}: no server is probed or swept.",
             "Start the worker and beat, and see whether they reach Redis and PostgreSQL.",
