@@ -47,5 +47,6 @@ urlpatterns = [
     path(
         "webhooks/livekit/<slug:region_id>/<slug:server_id>",
         viewsets.LiveKitWebhookView.as_view(),
+        name="livekit-webhook",
     ),
 ]

@@ -1,0 +1,128 @@
+"""The servers, with what they carry and where their webhooks must go."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib import admin
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from django.urls import reverse
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+
+from fluxer.staff.actions import Action
+from fluxer.staff.counts import counted
+from fluxer.staff.words import ago, many
+from regions.admin.servers import ServerAdmin
+from regions.models import Server
+from voice import upkeep
+from voice.admin.rooms import MODERATE
+from voice.audit import Actor
+from voice.models import RoomPin, VoiceState
+
+
+def with_load(servers: QuerySet[Any]) -> QuerySet[Any]:
+    """Servers with what counts against their soft limit, who that is, and their rooms."""
+    states = VoiceState.objects.all()
+    return servers.annotate(
+        load=counted(states, "server"),
+        people=counted(states, "server", "user", distinct=True),
+        rooms=counted(RoomPin.objects.all(), "server"),
+    )
+
+
+class MoveOff(Action):
+    name, label = "move_off", "Move everyone off"
+    needs = ("regions.change_server", MODERATE)
+
+    def question(self, rows: Any) -> str:
+        people = many(sum(row.people for row in rows), "person", "people")
+        rooms = many(sum(row.rooms for row in rows), "room")
+        others = Server.objects.exclude(pk__in=[row.pk for row in rows])
+        takes = {"is_active": True, "is_draining": False, "down_since": None, "failing_since": None}
+        told = (
+            f"This drains {many(len(rows), 'server')} and disconnects {people} in {rooms}. They"
+            " keep their seats, and come back elsewhere with their next token."
+        )
+        if others.filter(**takes).exists():
+            return told
+        return (
+            f"{told} But no other server takes new rooms now: they cannot come back until one does."
+        )
+
+    def effect(self, row: Any) -> str:
+        return f"{many(row.people, 'person', 'people')} in {many(row.rooms, 'room')}"
+
+    def do(self, row: Server, *, by: str, values: Any) -> str:
+        moved = upkeep.move_off(server=row, by=Actor(by))
+        told = f"drained; {many(moved.rooms, 'room')} with {many(moved.connections, 'connection')}"
+        left = f"; {many(moved.left, 'room')} left: do it again" if moved.left else ""
+        return f"{told} moved off{left}"
+
+
+def webhook_url(request: HttpRequest, server: Server) -> str:
+    """Where LiveKit tells us what happens on this server."""
+    address = reverse("livekit-webhook", args=[server.region_id, server.slug])
+    return request.build_absolute_uri(address)
+
+
+admin.site.unregister(Server)
+
+
+@admin.register(Server)
+class VoiceServerAdmin(ServerAdmin):
+    verbs: Any = (*ServerAdmin.verbs, MoveOff())
+    list_display: Any = (
+        *("__str__", "state", "mode", "occupancy", "room_count"),
+        *("probed", "webhook", "last_error"),
+    )
+    readonly_fields: Any = (*ServerAdmin.readonly_fields, "webhook_address")
+    fieldsets: Any = (
+        *ServerAdmin.fieldsets,
+        ("LiveKit's configuration", {"fields": ("webhook_address",)}),
+    )
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Server]:
+        return with_load(super().get_queryset(request))
+
+    def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
+        return self.fieldsets if obj else ServerAdmin.fieldsets[:-1]
+
+    def get_object(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Server | None:
+        server = super().get_object(request, *args, **kwargs)
+        if server is not None:
+            vars(server)["webhook_url"] = webhook_url(request, server)
+        return server
+
+    def response_add(self, request: HttpRequest, obj: Server, *args: Any, **kwargs: Any) -> Any:
+        told = format_html(
+            "Put its webhook address into LiveKit's configuration (webhook: urls:):"
+            ' <code class="voice-copy">{}</code>',
+            webhook_url(request, obj),
+        )
+        self.message_user(request, told)
+        return super().response_add(request, obj, *args, **kwargs)
+
+    @admin.display(description="webhooks")
+    def webhook_address(self, server: Server) -> SafeString:
+        """Ready to be copied, at the address under which this page was asked for."""
+        return format_html(
+            '<pre class="voice-copy">webhook:\n  api_key: {}\n  urls: ["{}"]\n'
+            "room:\n  auto_create: false</pre>",
+            server.api_key,
+            vars(server).get("webhook_url", ""),
+        )
+
+    @admin.display(ordering="load")
+    def occupancy(self, server: Any) -> str:
+        limit = server.soft_connection_limit
+        return f"{server.load} / {limit}" if limit else str(server.load)
+
+    @admin.display(ordering="rooms", description="rooms")
+    def room_count(self, server: Any) -> int:
+        return int(server.rooms)
+
+    @admin.display(ordering="webhook_at", description="last webhook")
+    def webhook(self, server: Server) -> str:
+        return ago(server.webhook_at)
