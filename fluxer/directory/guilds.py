@@ -50,6 +50,7 @@ def change(*, guild_id: int, **values: Any) -> Guild:
     return _changed(guild, values)
 
 
+@records.begun_anew
 @transaction.atomic
 def remove(*, guild_id: int) -> None:
     """No such guild any more, nor its channels; everybody in them is out."""

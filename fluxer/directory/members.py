@@ -55,6 +55,7 @@ def change(*, guild_id: int, user_id: int, **values: Any) -> Member:
     return _changed(member, values)
 
 
+@records.begun_anew
 @transaction.atomic
 def remove(*, guild_id: int, user_id: int) -> None:
     """No member any more, and out of the guild's rooms. Conflict for the owner; UnknownGuild."""

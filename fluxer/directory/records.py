@@ -4,7 +4,8 @@ Whoever locks more than one row does so in this order: channels by id, guild, us
 """
 
 from collections.abc import Callable, Iterable
-from typing import Any, TypeVar
+from functools import wraps
+from typing import Any, TypeVar, cast
 
 from django.db import IntegrityError, connection, transaction
 from django.db.models import Model, QuerySet
@@ -14,6 +15,9 @@ from fluxer.directory.models import Channel
 from fluxer.errors import Conflict, ServiceUnavailable
 
 Row = TypeVar("Row", bound=Model)
+Verb = TypeVar("Verb", bound=Callable[..., Any])
+
+ATTEMPTS = 3
 
 
 def locked(found: QuerySet[Row]) -> Row | None:
@@ -75,6 +79,24 @@ def write(row: Model, values: dict[str, Any]) -> set[str]:
     if changed:
         row.save(update_fields=changed)
     return changed
+
+
+def begun_anew(verb: Verb) -> Verb:
+    """The verb, which tries again when `require_all_locked` refused: whoever moved has arrived.
+
+    Not within a larger transaction, which keeps its locks.
+    """
+
+    @wraps(verb)
+    def tried(**values: Any) -> Any:
+        for _ in range(0 if connection.in_atomic_block else ATTEMPTS - 1):
+            try:
+                return verb(**values)
+            except ServiceUnavailable:
+                continue
+        return verb(**values)
+
+    return cast("Verb", tried)
 
 
 def require_all_locked(channels: Iterable[Channel], ids: Iterable[int]) -> None:

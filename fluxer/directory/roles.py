@@ -58,6 +58,7 @@ def change(*, guild_id: int, role_id: int, **values: Any) -> Role:
     return _changed(role, values)
 
 
+@records.begun_anew
 @transaction.atomic
 def remove(*, guild_id: int, role_id: int) -> None:
     """No such role any more: no member has it, no overwrite names it. Conflict for @everyone."""

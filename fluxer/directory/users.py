@@ -41,6 +41,7 @@ def change(*, user_id: int, **values: Any) -> User:
     return _changed(user, values)
 
 
+@records.begun_anew
 @transaction.atomic
 def remove(*, user_id: int) -> None:
     """No such user any more: out of every guild, call and room. Conflict while they own a guild."""
