@@ -8,7 +8,7 @@ from rest_framework.response import Response
 from rest_framework.viewsets import ViewSet
 
 from fluxer.authentication import IsService, ServiceAuthentication
-from voice import operations
+from voice import operations, service_shapes
 from voice import serializers as shapes
 from voice.viewsets import actor, parsed
 
@@ -28,20 +28,20 @@ class VoiceOperations(ViewSet):
         "disconnect": ("UNKNOWN_CHANNEL",),
     }
 
-    @extend_schema(tags=["service: voice"], responses=shapes.PinObject)
+    @extend_schema(tags=["service: voice"], responses=service_shapes.PinObject)
     def pin(self, request: Request, channel_id: int) -> Response:
         """Where the room is pinned."""
         pin = operations.get_pinned_room_server(channel_id=channel_id)
-        return Response(shapes.PinObject(pin).data)
+        return Response(service_shapes.PinObject(pin).data)
 
     @extend_schema(
         tags=["service: voice"],
-        parameters=[shapes.ParticipantQuery],
-        responses=shapes.Participants,
+        parameters=[service_shapes.ParticipantQuery],
+        responses=service_shapes.Participants,
     )
     def participants(self, request: Request, channel_id: int) -> Response:
         """Whom LiveKit shows in the room, on its own server or on the one named."""
-        query = parsed(shapes.ParticipantQuery, request.query_params)
+        query = parsed(service_shapes.ParticipantQuery, request.query_params)
         found = operations.list_participants(channel_id=channel_id, **query)
         return Response({"status": "success", "participants": found})
 
@@ -58,12 +58,12 @@ class VoiceOperations(ViewSet):
 
     @extend_schema(
         tags=["service: voice"],
-        request=shapes.ParticipantChange,
+        request=service_shapes.ParticipantChange,
         responses=shapes.VoiceStateObject(many=True),
     )
     def change(self, request: Request, channel_id: int, user_id: int) -> Response:
         """Server mute and deaf, and what somebody may publish; the states that were touched."""
-        body = parsed(shapes.ParticipantChange, request.data)
+        body = parsed(service_shapes.ParticipantChange, request.data)
         states = operations.update(
             channel_id=channel_id,
             user_id=user_id,
