@@ -2,6 +2,7 @@
 # PORT=8020 RUN_DIR=.run2 make run     a second copy beside the first
 # make test ARGS="tests/local -x"      what pytest is told besides
 # make manage ARGS="shell"             manage.py, with the database of `make run`
+# make serve                           what production runs, on what the environment names
 
 PYTHON ?= python3
 ARGS ?=
@@ -13,13 +14,17 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet install -c requi
 UNCONNECTED := DJANGO_SECRET_KEY=types DATABASE_URL=postgres://127.0.0.1/types REDIS_URL=redis://127.0.0.1/0
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint manage bench clean
+.PHONY: help run serve test lint manage bench clean
 
 help:
 	@sed -n 's/^# \{0,1\}//p;/^$$/q' Makefile
 
 run: $(VENV)/.local
 	@$(BIN)/python -m fluxer.local run
+
+serve: $(VENV)/.prod
+	@$(BIN)/python manage.py migrate --verbosity 0
+	@exec $(BIN)/python -m fluxer.serve $(ARGS)
 
 manage: $(VENV)/.local
 	@$(BIN)/python -m fluxer.local manage $(ARGS)
@@ -43,6 +48,11 @@ clean:
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # A stamp older than a list of packages is a virtual environment that is out of date.
+$(VENV)/.prod: $(VENV)/.python requirements/base.txt requirements/prod.txt requirements/constraints.txt
+	@echo "Installing the packages of the service into $(VENV) (about a minute, once)." >&2
+	@umask 022 && $(PIP) -r requirements/prod.txt
+	@touch $@
+
 $(VENV)/.local: $(VENV)/.python requirements/base.txt requirements/prod.txt requirements/local.txt requirements/constraints.txt
 	@echo "Installing the packages of the service into $(VENV) (about a minute, once)." >&2
 	@umask 022 && $(PIP) -r requirements/local.txt
