@@ -14,7 +14,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet install -c requi
 UNCONNECTED := DJANGO_SECRET_KEY=types DATABASE_URL=postgres://127.0.0.1/types REDIS_URL=redis://127.0.0.1/0
 
 .DEFAULT_GOAL := help
-.PHONY: help run serve test lint manage bench clean
+.PHONY: help run serve test lint manage bench storm soak clean
 
 help:
 	@sed -n 's/^# \{0,1\}//p;/^$$/q' Makefile
@@ -39,6 +39,14 @@ lint: $(VENV)/.dev
 
 bench: $(VENV)/.dev
 	@$(BIN)/python -m tests.bench $(ARGS)
+
+# A minute of everything at once, on fake media servers: ends with the number of disagreements.
+storm: $(VENV)/.dev
+	@$(BIN)/python -m tests.storm $(ARGS)
+
+# Every fault at its full length, on real media servers: under half an hour, and a table at the end.
+soak: $(VENV)/.dev
+	@$(BIN)/python -m tests.faults.soak $(ARGS)
 
 # Also takes the data of `make run` away; the built LiveKit stays in the user's cache.
 clean:

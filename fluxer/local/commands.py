@@ -26,7 +26,7 @@ def web(port: int) -> Sequence[str]:
 
 def worker() -> Sequence[str]:
     return (
-        *(*CELERY, "worker", "-Q", "now,sweep,celery", "--concurrency", "2"),
+        *(*CELERY, "worker", "-Q", "now,sweep,celery", "--pool", "threads", "--concurrency", "16"),
         *("--loglevel", "WARNING", "--without-gossip", "--without-mingle"),
     )
 

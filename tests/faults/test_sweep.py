@@ -230,7 +230,9 @@ def test_a_server_that_is_down_is_not_swept(west: FakeLiveKit, beat: Beat):
     Server.objects.update(down_since=timezone.now())
 
     with west.calls_during() as calls:
-        assert sweeping.sweep(server_id=server.pk).is_skipped
+        report = sweeping.sweep(server_id=server.pk)
+    assert report is not None
+    assert report.is_skipped
     assert sweeping.sweep(server_id=12345) is None
     assert calls == []
 

@@ -1,0 +1,78 @@
+"""One storm, from the first gust to the last disagreement."""
+
+from __future__ import annotations
+
+import time
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.storm.crowd import Crowd
+from tests.storm.ground import Ground
+from tests.storm.judge import Limits, at_rest
+
+LATE = 1.5  # seconds
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What it was like, and what was wrong afterwards: nothing, one hopes."""
+
+    seconds: float
+    actions: int
+    done: dict[str, int]
+    answers: dict[str, int]
+    webhooks: int
+    looks: int
+    rested: float
+    wrong: list[str]
+
+    def __str__(self) -> str:
+        rate = self.actions / self.seconds
+        lines = [
+            f"{self.actions} actions in {self.seconds:.0f} s: {rate:.0f} a second",
+            f"  webhooks delivered: {self.webhooks}; limits looked at {self.looks} times",
+            "  did:      " + ", ".join(f"{k} {v}" for k, v in sorted(self.done.items())),
+            "  answered: " + ", ".join(f"{v} x {k}" for k, v in sorted(self.answers.items())),
+            f"  at rest after {self.rested:.0f} s",
+            *(f"  WRONG: {line}" for line in self.wrong),
+            f"disagreements: {len(self.wrong)}",
+        ]
+        return "\n".join(lines)
+
+
+def storm(
+    *, seconds: float, rate: float, threads: int, seed: int, directory: Path, patience: float = 60
+) -> Result:
+    """On the current database, which must be empty but for its tables."""
+    with ExitStack() as stack:
+        ground = Ground(stack, directory)
+        for fake in ground.fakes.values():
+            fake.webhooks.drop(chance=0.1)
+            fake.webhooks.double(chance=0.1 / 0.9)
+            fake.webhooks.delay(LATE, chance=0.1 / 0.8)
+        limits, crowd = Limits(), Crowd(ground, rate=rate, threads=threads, seed=seed)
+        began = time.monotonic()
+        crowd.start()
+        time.sleep(seconds)
+        crowd.stop()
+        took = time.monotonic() - began
+        for fake in ground.fakes.values():
+            fake.webhooks.settled(20)
+        found, rested = at_rest(ground, over=crowd.over, patience=patience)
+        limits.stop()
+        failures = [
+            f"answered {count} times with {answer}"
+            for answer, count in crowd.answers.items()
+            if answer.startswith(("0", "500", "502"))
+        ]
+        return Result(
+            seconds=took,
+            actions=sum(crowd.done.values()),
+            done=dict(crowd.done),
+            answers=dict(crowd.answers),
+            webhooks=sum(len(fake.sent) for fake in ground.fakes.values()),
+            looks=limits.looks,
+            rested=rested,
+            wrong=[*found, *sorted(limits.exceeded), *failures],
+        )

@@ -1,0 +1,73 @@
+"""A short storm, and that its judge would notice."""
+
+import random
+from contextlib import ExitStack
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from django.utils import timezone
+
+from fluxer.directory.models import Channel
+from tests.livekit.fake import FakeLiveKit
+from tests.storm.judge import Limits, disagreements
+from tests.storm.run import storm
+from tests.voice import scene
+from tests.voice.conftest import alice, stage, west  # noqa: F401 fixtures
+from tests.voice.scene import ALICE, BOB, GUILD, VOICE, Caller
+from voice.models import RoomPin, VoiceState
+
+ROOM = f"guild_{GUILD}_channel_{VOICE}"
+
+
+@pytest.mark.slow
+@pytest.mark.django_db(transaction=True)
+def test_after_a_storm_the_tables_are_what_the_servers_show(tmp_path: Path) -> None:
+    seed = random.randrange(10**6)
+    result = storm(seconds=8, rate=50, threads=6, seed=seed, directory=tmp_path)
+
+    assert result.wrong == [], f"seed {seed}\n{result}"
+    assert result.actions > 50
+
+
+@pytest.fixture
+def ground(west: FakeLiveKit) -> Any:  # noqa: F811
+    return SimpleNamespace(fakes={west.url: west})
+
+
+def test_the_judge_sees_what_agrees(ground: Any, west: FakeLiveKit, alice: Caller) -> None:  # noqa: F811
+    west.join(alice.token()["token"])
+    assert disagreements(ground) == []
+
+
+def test_the_judge_sees_what_does_not(ground: Any, west: FakeLiveKit, alice: Caller) -> None:  # noqa: F811
+    person = west.join(alice.token()["token"])
+    connection_id = VoiceState.objects.get().pk
+    person.info.permission.can_publish = False
+    assert any("another permission" in line for line in disagreements(ground))
+    person.vanish()
+    assert any("ghost" in line for line in disagreements(ground))
+    assert any("its user ended it" in line for line in disagreements(ground, over=[connection_id]))
+    west.webhooks.off()
+    west.join(west.token(ROOM, "user_2_conn_handmade"))
+    assert any("stranger" in line for line in disagreements(ground))
+    VoiceState.objects.all().delete()
+    RoomPin.objects.update(expires_at=timezone.now())
+    assert any("pin without reason" in line for line in disagreements(ground))
+
+
+@pytest.mark.django_db(transaction=True)
+def test_the_judge_sees_a_limit_exceeded(west: FakeLiveKit) -> None:  # noqa: F811
+    Channel.objects.filter(pk=VOICE).update(user_limit=1)
+    with ExitStack() as stack:
+        limits = Limits()
+        stack.callback(limits.stop)
+        for user in (ALICE, BOB):
+            scene.seat(user)
+        while not limits.looks:
+            pass
+        looks = limits.looks
+        while limits.looks < looks + 2:
+            pass
+    assert limits.exceeded == {f"2 users in channel {VOICE}, limit 1"}
