@@ -30,9 +30,9 @@ def nobody_works(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(queue, "_publish", lambda *args: None)
 
 
-def insist(method: str, path: str, body: Any = None) -> int:
+def insist(method: str, path: str, body: Any = None, *, times: int = 5) -> int:
     """The status, after as many tries as a back end makes of a 503."""
-    for _ in range(5):
+    for _ in range(times):
         status = int(BackEnd().ask(method, path, body).status_code)
         if status != 503:
             return status
@@ -42,6 +42,10 @@ def insist(method: str, path: str, body: Any = None) -> int:
 def own_move(channel_id: int) -> Any:
     body = {"channel_id": str(channel_id)}
     return Caller(BOB).patch(OWN, body)
+
+
+def moderated(user: int | str, channel_id: int) -> int:
+    return int(moderate(Caller(MOIRA), user, channel_id=str(channel_id)).status_code)
 
 
 def inside(fake: FakeLiveKit) -> set[str]:
@@ -117,7 +121,7 @@ def test_channels_deleted_in_a_batch_against_moves_between_them(west: FakeLiveKi
         batch = [{"method": "DELETE", "path": f"/service/channels/{pk}"} for pk in doomed]
         statuses = at_once(
             [
-                lambda batch=batch: BackEnd().ask("POST", "/batch", batch).status_code,
+                partial(insist, "POST", "/batch", batch, times=1),
                 lambda: people[0].patch(OWN, {"channel_id": str(OTHER_VOICE)}).status_code,
                 lambda: people[1].patch(OWN, {"channel_id": str(VOICE)}).status_code,
             ]
@@ -139,8 +143,8 @@ def test_moderators_who_move_two_people_crosswise(west: FakeLiveKit):
         enter(west, Caller(MOIRA), there)
         statuses = at_once(
             [
-                lambda there=there: moderate(Caller(MOIRA), BOB, channel_id=str(there)).status_code,
-                lambda here=here: moderate(Caller(MOIRA), "@me", channel_id=str(here)).status_code,
+                partial(moderated, BOB, there),
+                partial(moderated, "@me", here),
             ]
         )
         assert statuses == [200, 200]
@@ -148,9 +152,15 @@ def test_moderators_who_move_two_people_crosswise(west: FakeLiveKit):
         assert at == {BOB: there, MOIRA: here}
 
 
-def ban_in_the_middle_of(monkeypatch: pytest.MonkeyPatch, module: Any, name: str) -> Rival:
-    """While this function is about to write, the ban is committed."""
-    rival = Rival(lambda: insist("DELETE", MEMBER))
+def ban() -> int:
+    return insist("DELETE", MEMBER)
+
+
+def in_the_middle_of(
+    monkeypatch: pytest.MonkeyPatch, module: Any, name: str, act: Callable[[], Any] = ban
+) -> Rival:
+    """While this function is about to write, something else is committed."""
+    rival = Rival(act)
     write: Callable[..., Any] = getattr(module, name)
 
     def interrupted(*args: Any, **values: Any) -> Any:
@@ -164,7 +174,7 @@ def ban_in_the_middle_of(monkeypatch: pytest.MonkeyPatch, module: Any, name: str
 def test_a_ban_committed_while_a_join_is_under_way(
     west: FakeLiveKit, monkeypatch: pytest.MonkeyPatch
 ):
-    rival = ban_in_the_middle_of(monkeypatch, seats, "reserve")
+    rival = in_the_middle_of(monkeypatch, seats, "reserve")
     grant = Caller(BOB).token()
     assert rival.finish() == 204
 
@@ -178,7 +188,7 @@ def test_a_ban_committed_while_a_join_is_under_way(
 def test_the_seat_of_such_a_join_goes_without_waiting_for_its_time(
     west: FakeLiveKit, monkeypatch: pytest.MonkeyPatch
 ):
-    ban_in_the_middle_of(monkeypatch, seats, "reserve")
+    in_the_middle_of(monkeypatch, seats, "reserve")
     Caller(BOB).token()
     follow()
 
@@ -193,12 +203,35 @@ def test_a_ban_committed_while_somebody_returns(
     participant = enter(west, Caller(BOB))
     token = participant.refreshed_token()
     participant.leave()
-    rival = ban_in_the_middle_of(monkeypatch, returns, "_revive")
+    rival = in_the_middle_of(monkeypatch, returns, "_revive")
     if not guarded:
         monkeypatch.setattr(changes, "note", lambda *args, **values: None)
 
     again = west.join(token)
     assert rival.finish() == 204
+    follow()
+
+    assert again.inside is not guarded
+
+
+@pytest.mark.parametrize("guarded", [True, False])
+def test_a_role_that_changes_and_is_drained_while_somebody_returns(
+    west: FakeLiveKit, monkeypatch: pytest.MonkeyPatch, guarded: bool
+):
+    participant = enter(west, Caller(BOB))
+    token = participant.refreshed_token()
+    participant.leave()
+
+    def edit() -> None:
+        BackEnd().do("PATCH", f"/guilds/{GUILD}/roles/{GUILD}", {"permissions": "0"})
+        follow()
+
+    rival = in_the_middle_of(monkeypatch, returns, "_revive", edit)
+    if not guarded:
+        monkeypatch.setattr(returns, "_look_again", lambda visit: None)
+
+    again = west.join(token)
+    rival.finish()
     follow()
 
     assert again.inside is not guarded

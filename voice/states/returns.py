@@ -6,6 +6,7 @@ from datetime import datetime
 from django.db import IntegrityError, transaction
 from django.db.models import Q
 
+from fluxer.directory import changes
 from voice import events, journal, pins
 from voice.grants import Rights
 from voice.look import Look
@@ -36,7 +37,17 @@ def returned(visit: Visit, *, now: datetime, listed_at: datetime | None) -> Judg
         bar(Q(pk=ended.pk))
         return REMOVE
     pins.hold(found.pin, channel_id=ended.channel_id, server_id=visit.server_id, now=now)
+    _look_again(visit)
     return Judged(Verdict.IN, rights)
+
+
+def _look_again(visit: Visit) -> None:
+    """Rights that changed while this was under way did not find anybody here."""
+    user_id, guild_id = visit.identity.user_id, visit.room.guild_id
+    if guild_id is None:
+        changes.note(changes.Scope.CHANNEL, visit.room.channel_id)
+    else:
+        changes.note(changes.Scope.MEMBER, user_id, guild_id=guild_id)
 
 
 def _away(visit: Visit, now: datetime) -> EndedConnection | None:
