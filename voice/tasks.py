@@ -1,7 +1,11 @@
 """What the workers do. Tasks ask, they do not assume: each may come twice, late, or for nothing."""
 
+import logging
+from collections.abc import Callable, Iterable
+
 from celery import shared_task
 from django.conf import settings
+from django.db import OperationalError
 from django.utils import timezone
 
 from regions.models import Server
@@ -9,6 +13,8 @@ from voice import due, failover, pins, queue, rights, samples
 from voice import sweep as sweeping
 from voice.settlement import settle_room
 from voice.states import endings
+
+log = logging.getLogger(__name__)
 
 
 @shared_task
@@ -57,12 +63,18 @@ def tidy() -> None:
     what may be forgotten; and once a minute a count, which also shows that somebody tidies."""
     now = timezone.now()
     samples.take(now=now)
-    for server_id in failover.lost(now=now):
-        failover.give_up(server_id=server_id)
-    for channel_id in endings.lapsed(now=now):
-        endings.lapse(channel_id=channel_id)
-    for channel_id in pins.due_for_expiry(now=now):
-        pins.expire(channel_id=channel_id)
-    for channel_id in pins.forgotten(now=now):
-        pins.time(channel_id=channel_id)
+    _each(failover.give_up, server_id=failover.lost(now=now))
+    _each(endings.lapse, channel_id=endings.lapsed(now=now))
+    _each(pins.expire, channel_id=pins.due_for_expiry(now=now))
+    _each(pins.time, channel_id=pins.forgotten(now=now))
     endings.forget(now=now)
+
+
+def _each(verb: Callable[..., object], **ids: Iterable[int]) -> None:
+    """The verb for each id. One that is held by somebody for too long does not stop the others."""
+    [(name, values)] = ids.items()
+    for value in values:
+        try:
+            verb(**{name: value})
+        except OperationalError as error:
+            log.warning("%s=%s waits for the next time: %s", name, value, error)
