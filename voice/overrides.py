@@ -37,7 +37,12 @@ def update(
     by: Actor,
 ) -> list[dict[str, Any]]:
     """Both of the following, all or nothing; the states that were touched. UserNotInVoice."""
-    meant = {"channel_id": channel_id, "user_id": user_id, "connection_id": connection_id}
+    meant: dict[str, Any] = {
+        "channel_id": channel_id,
+        "user_id": user_id,
+        "connection_id": connection_id,
+        "by": by,
+    }
     channel = require_channel(channel_id)
     guild_wide = words and channel.guild_id is not None
     # A member's mute reaches all their channels: all of them are locked at once, in id order.
@@ -46,9 +51,9 @@ def update(
     if not meant_in(channel, user_id, connection_id):
         raise UserNotInVoice
     if words:
-        update_participant(**meant, words=words, by=by)
+        update_participant(**meant, words=words)
     if rights:
-        update_participant_permissions(**meant, rights=rights, by=by)
+        update_participant_permissions(**meant, rights=rights)
     touched = meant_in(channel, user_id, connection_id)
     return [voice_state(state, guild_id=channel.guild_id) for state in touched]
 

@@ -1,5 +1,6 @@
 """The back end's voice operations, by the seed's names and by their routes."""
 
+from functools import partial
 from typing import Any
 
 import pytest
@@ -52,12 +53,11 @@ def test_the_pin(west: FakeLiveKit, bob: Caller, back_end: BackEnd):
 def test_a_room_can_be_pinned_ahead_and_keeps_its_pin(
     west: FakeLiveKit, east: FakeLiveKit, bob: Caller
 ):
-    where = {"channel_id": VOICE, "region_id": "us-east", "server_id": "us-east-1"}
-    assert operations.pin_room_server(**where).endpoint == east.url
+    pin = partial(operations.pin_room_server, channel_id=VOICE)
+    assert pin(region_id="us-east", server_id="us-east-1").endpoint == east.url
     assert RoomPin.objects.get().expires_at is not None
     assert bob.token()["endpoint"] == east.url
-    where = {"channel_id": VOICE, "region_id": "us-west", "server_id": "us-west-1"}
-    assert operations.pin_room_server(**where).endpoint == east.url
+    assert pin(region_id="us-west", server_id="us-west-1").endpoint == east.url
 
 
 def test_who_is_in_the_room(west: FakeLiveKit, bob: Caller, back_end: BackEnd):

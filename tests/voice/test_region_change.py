@@ -1,6 +1,7 @@
 """The region change: everybody is out, and the next token is for the new region."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import pytest
@@ -229,7 +230,7 @@ def test_against_first_joins_nobody_lands_in_the_old_region(
         results = at_once(
             [
                 lambda: Caller(BOB).ask(),
-                lambda region=region: change(Caller(ALICE), region),
+                partial(change, Caller(ALICE), region),
                 lambda: Caller(ALICE).ask(),
             ]
         )

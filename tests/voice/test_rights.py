@@ -253,15 +253,13 @@ def test_beat_finds_what_a_killed_process_left(
 ):
     """Nothing that follows a commit runs here: it is as if the process had died."""
     back_end.do("DELETE", MEMBER)
-    settled: list[tuple[int, str]] = []
-    monkeypatch.setattr(
-        "voice.queue.after_commit", lambda task, *args, **kwargs: settled.append((task, *args))
-    )
+    asked: list[tuple[str, int, str]] = []
+    monkeypatch.setattr("voice.queue.after_commit", lambda *task: asked.append(task))
     tasks.settle_due_rooms()
-    assert settled
-    for task, *args in settled:
-        assert task == "voice.tasks.settle"
-        tasks.settle(*args)
+    assert asked
+    for name, server_id, room in asked:
+        assert name == "voice.tasks.settle"
+        tasks.settle(server_id, room)
 
     assert not inside.inside
 
