@@ -143,15 +143,15 @@ def cost(backend: BackEnd, *operations: Any) -> float:
     return count / len(operations)
 
 
-def test_what_a_thousand_cost_is_bounded(backend: BackEnd) -> None:
-    users = [(f"users/{pk}", f"guilds/{GUILD}/members/{pk}") for pk in range(1000, 2000)]
+def test_what_each_of_many_costs_is_bounded(backend: BackEnd) -> None:
+    users = [(f"users/{pk}", f"guilds/{GUILD}/members/{pk}") for pk in range(1000, 1150)]
     told = [("PUT", user, {"username": "x"}) for user, _ in users]
     joined = [("PUT", member, {"role_ids": [str(MODERATORS)]}) for _, member in users]
     assert cost(backend, *told) < 7
     assert cost(backend, *joined) < 10
     assert cost(backend, *told) < 4
     assert cost(backend, *joined) < 7
-    assert Member.objects.filter(guild_id=GUILD).count() == 1003
+    assert Member.objects.filter(guild_id=GUILD).count() == 153
     assert cost(backend, *(("DELETE", member) for _, member in users)) < 14
     assert cost(backend, *(("DELETE", user) for user, _ in users)) < 20
 
