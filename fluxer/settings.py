@@ -14,7 +14,10 @@ class _Files(FileAwareMapping):
     """`NAME_FILE` for `NAME`, without the newline that editors and `echo` put at its end."""
 
     def __getitem__(self, key: str) -> str:
-        return str(super().__getitem__(key)).strip()
+        try:
+            return str(super().__getitem__(key)).strip()
+        except OSError as error:
+            raise ImproperlyConfigured(f"{key}_FILE cannot be read: {error.strerror}.") from None
 
 
 class _Env(environ.FileAwareEnv):
@@ -32,30 +35,61 @@ def _required(name: str, hint: str) -> str:
     return value
 
 
-def _seconds(name: str, default: float, *, least: float = 1) -> float:
-    value = env.float(name, default=default)
-    if not least <= value <= 86400:
-        raise ImproperlyConfigured(f"{name} must be between {least:g} and 86400 seconds.")
+def _list(name: str, default: str = "") -> list[str]:
+    parts = env.str(name, default=default).split(",")
+    return [part.strip() for part in parts if part.strip()]
+
+
+def _number(name: str, default: float, *, least: float, most: float, whole: bool = True) -> Any:
+    text = env.str(name, default="")
+    try:
+        value: float = (int if whole else float)(text) if text else default
+    except ValueError:
+        value = float("nan")
+    if not least <= value <= most:
+        kind = "a whole number" if whole else "a number"
+        raise ImproperlyConfigured(f"{name} must be {kind} from {least:g} to {most:.0f}.")
     return value
+
+
+def _seconds(name: str, default: float, *, least: float = 1) -> float:
+    seconds: float = _number(name, default, least=least, most=86400, whole=False)
+    return seconds
+
+
+_ON = {"1", "true", "yes", "on", "y", "t", "ok"}
+_OFF = {"0", "false", "no", "off", "n", "f"}
+
+
+def _switch(name: str) -> bool:
+    text = env.str(name, default="").lower()
+    if text not in {"", *_OFF, *_ON}:
+        raise ImproperlyConfigured(f"{name} must be 1 or 0.")
+    return text in _ON
+
+
+def _one_of(name: str, *known: str) -> str:
+    text = env.str(name, default="") or known[0]
+    if text.lower() not in known:
+        raise ImproperlyConfigured(f"{name} must be one of {', '.join(known)}.")
+    return text.lower()
 
 
 # --- The process -------------------------------------------------------------------------------
 DEBUG = False
 SECRET_KEY = _required("DJANGO_SECRET_KEY", "give it 50 random characters.")
-ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["127.0.0.1", "localhost"])
-CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", default=[])
-CORS_ALLOWED_ORIGINS = env.list("CORS_ALLOWED_ORIGINS", default=[])
+ALLOWED_HOSTS = _list("ALLOWED_HOSTS", "127.0.0.1,localhost")
+CSRF_TRUSTED_ORIGINS = _list("CSRF_TRUSTED_ORIGINS")
+CORS_ALLOWED_ORIGINS = _list("CORS_ALLOWED_ORIGINS")
 CORS_ALLOW_HEADERS = [
     "accept", "authorization", "content-type", "x-request-id", "x-audit-log-reason",
 ]  # fmt: skip
 CORS_EXPOSE_HEADERS = ["X-Request-ID", "Retry-After"]
 CORS_PREFLIGHT_MAX_AGE = 3600
-TRUSTED_PROXIES = env.int("TRUSTED_PROXIES", default=0)
-PORT = env.int("PORT", default=8000)
-LOG_LEVEL = env.str("LOG_LEVEL", default="INFO").upper()
-LOG_FORMAT = env.str("LOG_FORMAT", default="line").lower()
-if LOG_FORMAT not in ("line", "json"):
-    raise ImproperlyConfigured("LOG_FORMAT must be line or json.")
+TRUSTED_PROXIES = _number("TRUSTED_PROXIES", 0, least=0, most=100)
+PORT = _number("PORT", 8000, least=1, most=65535)
+LOG_LEVEL = _one_of("LOG_LEVEL", "info", "debug", "warning", "error", "critical").upper()
+LOG_FORMAT = _one_of("LOG_FORMAT", "line", "json")
 
 INSTALLED_APPS = [
     "django.contrib.admin",
@@ -129,7 +163,7 @@ SECURE_REFERRER_POLICY = "same-origin"
 X_FRAME_OPTIONS = "DENY"
 SESSION_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SAMESITE = "Lax"
-_HTTPS = env.bool("HTTPS_ONLY", default=False)
+_HTTPS = _switch("HTTPS_ONLY")
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = SECURE_SSL_REDIRECT = _HTTPS
 SECURE_HSTS_SECONDS = 31536000 if _HTTPS else 0
 SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = _HTTPS
@@ -138,20 +172,30 @@ SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if TRUSTED_PROXIES
 
 # --- PostgreSQL: the truth ---------------------------------------------------------------------
 _required("DATABASE_URL", "postgres://user:password@host:5432/name")
-DATABASES: dict[str, dict[str, Any]] = {"default": env.db("DATABASE_URL")}
+try:
+    DATABASES: dict[str, dict[str, Any]] = {"default": env.db("DATABASE_URL")}
+except ValueError:
+    raise ImproperlyConfigured(
+        "DATABASE_URL cannot be read: write what is special in the password as %XX."
+    ) from None
 _DATABASE = DATABASES["default"]
 if not _DATABASE["ENGINE"].endswith("postgresql"):
     raise ImproperlyConfigured("DATABASE_URL must name a PostgreSQL database (postgres://…).")
 _DATABASE["ATOMIC_REQUESTS"] = False
 _DATABASE["CONN_HEALTH_CHECKS"] = True
 _DATABASE["DISABLE_SERVER_SIDE_CURSORS"] = True
-_POOL_SIZE = env.int("DATABASE_POOL_SIZE", default=16)
+_POOL_SIZE = _number("DATABASE_POOL_SIZE", 16, least=0, most=1000)
 _DATABASE.setdefault("OPTIONS", {}).update(
     {
         # A frozen holder must not stop its room: a timeout is a 503 with Retry-After.
         "options": "-c lock_timeout=2000 -c statement_timeout=5000"
         " -c idle_in_transaction_session_timeout=10000 -c jit=off",
         "connect_timeout": 3,
+        # A host that went without a word is given up, and the request answered with 503.
+        "keepalives_idle": 3,
+        "keepalives_interval": 2,
+        "keepalives_count": 2,
+        "tcp_user_timeout": 7000,
         "server_side_binding": True,
         "prepare_threshold": 2,
     }
@@ -203,13 +247,13 @@ CELERY_WORKER_CANCEL_LONG_RUNNING_TASKS_ON_CONNECTION_LOSS = True
 CELERY_TIMEZONE = "UTC"
 
 # --- Who is calling ----------------------------------------------------------------------------
-FIELD_KEYS = env.list("FIELD_KEYS", default=[])
+FIELD_KEYS = _list("FIELD_KEYS")
 FLUXER_AUTH_JWT_KEY = env.str("FLUXER_AUTH_JWT_KEY", default="")
 FLUXER_AUTH_JWKS_URL = env.str("FLUXER_AUTH_JWKS_URL", default="")
 FLUXER_AUTH_ISSUER = env.str("FLUXER_AUTH_ISSUER", default="")
 FLUXER_AUTH_AUDIENCE = env.str("FLUXER_AUTH_AUDIENCE", default="")
-FLUXER_SERVICE_TOKEN = env.list("FLUXER_SERVICE_TOKEN", default=[])
-FLUXER_DEMO = env.bool("FLUXER_DEMO", default=False)
+FLUXER_SERVICE_TOKEN = _list("FLUXER_SERVICE_TOKEN")
+FLUXER_DEMO = _switch("FLUXER_DEMO")
 METRICS_TOKEN = env.str("METRICS_TOKEN", default="")
 
 # --- Voice -------------------------------------------------------------------------------------
@@ -224,14 +268,14 @@ VOICE_DOWN_GRACE = _seconds("VOICE_DOWN_GRACE", 120)
 VOICE_ROOM_WARM = _seconds("VOICE_ROOM_WARM", 10, least=0)
 VOICE_PROBE_INTERVAL = _seconds("VOICE_PROBE_INTERVAL", 10)
 LIVEKIT_TIMEOUT = _seconds("LIVEKIT_TIMEOUT", 3, least=0.1)
-LIVEKIT_ALLOWED_HOSTS = env.list("LIVEKIT_ALLOWED_HOSTS", default=[])
+LIVEKIT_ALLOWED_HOSTS = _list("LIVEKIT_ALLOWED_HOSTS")
 
 # Requests of one user per 10 seconds; 0 lets everything through.
 RATELIMIT = {
-    "token": env.int("RATELIMIT_TOKEN", default=20),
-    "state": env.int("RATELIMIT_STATE", default=30),
-    "moderation": env.int("RATELIMIT_MODERATION", default=20),
-    "read": env.int("RATELIMIT_READ", default=100),
+    "token": _number("RATELIMIT_TOKEN", 20, least=0, most=1_000_000),
+    "state": _number("RATELIMIT_STATE", 30, least=0, most=1_000_000),
+    "moderation": _number("RATELIMIT_MODERATION", 20, least=0, most=1_000_000),
+    "read": _number("RATELIMIT_READ", 100, least=0, most=1_000_000),
 }
 
 CELERY_BEAT_SCHEDULE = {
