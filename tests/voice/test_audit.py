@@ -1,5 +1,6 @@
 """Every moderation leaves an entry, and moderators can read them."""
 
+from collections.abc import Callable
 from typing import Any
 from urllib.parse import quote
 
@@ -137,8 +138,10 @@ def test_another_guilds_entries_stay_there(stage: None, moira: Caller):
     assert told(moira) == []
 
 
-def test_a_reason_of_many_scripts(stage: None, moira: Caller):
-    moderate(moira, BOB, mute=True, reason=quote("trop de bruit 🔊"))
+@pytest.mark.parametrize("encode", [quote, lambda text: text.encode().decode("latin-1")])
+def test_a_reason_of_many_scripts(stage: None, moira: Caller, encode: Callable[[str], str]):
+    """Percent-encoded, or as it is."""
+    moderate(moira, BOB, mute=True, reason=encode("trop de bruit 🔊"))
 
     assert told(moira)[0]["reason"] == "trop de bruit 🔊"
 

@@ -47,9 +47,17 @@ def device(request: Request) -> str | None:
 
 def actor(request: Request) -> Actor:
     """The caller as one who moderates, with the reason of X-Audit-Log-Reason."""
-    reason = unquote(request.headers.get("X-Audit-Log-Reason", ""))
+    reason = _text(request.headers.get("X-Audit-Log-Reason", ""))
     if len(reason) > 512 or "\x00" in reason:
         raise InvalidFormBody.at(
             "X-Audit-Log-Reason", "INVALID", "A reason has at most 512 characters, and no NUL."
         )
     return Actor("user" if request.user.pk else "service", request.user.pk, reason)
+
+
+def _text(header: str) -> str:
+    """A header's text: percent-encoded, or UTF-8, which WSGI hands on as Latin-1."""
+    try:
+        return unquote(header.encode("latin-1").decode())
+    except UnicodeError:
+        return unquote(header)
