@@ -98,7 +98,7 @@ def _carry_out(
     done: list[str] = []
     failed: list[str] = []
     for row in rows:
-        name = str(row)
+        name = f"{action.label}: {row}"  # a page begins a message with a capital
         try:
             told = action.do(row, by=by, values=values)
         except (FluxerError, DatabaseError) as error:

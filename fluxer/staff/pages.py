@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, ClassVar
 
 from django import forms
 from django.contrib import admin, messages
@@ -28,7 +28,7 @@ def actor(request: HttpRequest) -> str:
 class StaffPage(admin.ModelAdmin):
     """Nothing is done in bulk but by `verbs`, each of which asks first."""
 
-    verbs: Any = ()  # Actions
+    verbs: ClassVar[Any] = ()  # Actions
     ids: tuple[str, ...] = ()  # what a number that is searched for may be
     list_per_page = 50
     list_max_show_all = 200

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 from django.contrib import admin
 from django.http import HttpRequest
@@ -37,7 +37,7 @@ class ServerInline(admin.StackedInline):
     extra = 0
     can_delete = False
     show_change_link = True
-    fieldsets: Any = (
+    fieldsets: ClassVar[Any] = (
         (None, {"fields": ("slug", *ADDRESS, "api_secret")}),
         ("Use", {"fields": ("is_active", "is_draining", "soft_connection_limit")}),
         ("Who may use it", {"classes": ("collapse",), "fields": RESTRICTED}),
@@ -48,13 +48,13 @@ class ServerInline(admin.StackedInline):
 class RegionAdmin(VerbPage):
     noun = regions
     form = RegionForm
-    verbs: Any = (MakeDefault(),)
+    verbs: ClassVar[Any] = (MakeDefault(),)
     list_display: Any = ("id", "name", "is_default", "vip_only")
     list_filter = ("is_default", "vip_only")
     search_fields = ("id", "name")
     ordering = ("id",)
     inlines = (ServerInline,)
-    fieldsets: Any = (
+    fieldsets: ClassVar[Any] = (
         (None, {"fields": ("id", "name", "emoji", "is_default")}),
         ("Place", {"fields": (("latitude", "longitude"),)}),
         ("Who may use it", {"classes": ("collapse",), "fields": RESTRICTED}),

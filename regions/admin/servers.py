@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 from django.contrib import admin, messages
 from django.db.models import Q, QuerySet
@@ -90,15 +90,15 @@ class ServerAdmin(VerbPage):
     form = ServerForm
     fixed = ("region", "slug")
     key_fields = ("slug",)
-    verbs: Any = (Probe(), Drain(), Restore())
+    verbs: ClassVar[Any] = (Probe(), Drain(), Restore())
     list_display: Any = (
         "__str__", "state", "mode", "endpoint", "probed", "last_error",
     )  # fmt: skip
     list_filter = (StateFilter, "is_draining", "is_active", "region")
     search_fields = ("slug", "region__id", "endpoint")
     ordering = ("region_id", "slug")
-    readonly_fields: Any = ("state", "probed", "probe_ms", "last_error", "webhook_at")
-    fieldsets: Any = (
+    readonly_fields: ClassVar[Any] = ("state", "probed", "probe_ms", "last_error", "webhook_at")
+    fieldsets: ClassVar[Any] = (
         (None, {"fields": ("region", "slug", *ADDRESS, "api_secret")}),
         ("Use", {"fields": ("is_active", "is_draining", "soft_connection_limit")}),
         ("Who may use it", {"classes": ("collapse",), "fields": RESTRICTED}),
@@ -157,4 +157,4 @@ def tell_trials(page: Any, request: HttpRequest) -> None:
         server = Server.objects.filter(region_id=region_id, slug=server_id).first()
         for finding in trial.run(server) if server else ():
             level = messages.SUCCESS if finding.ok else messages.WARNING
-            page.message_user(request, f"{server}: {finding.sentence}", level)
+            page.message_user(request, f"Tried {server}: {finding.sentence}", level)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 from django.contrib import admin
 from django.db.models import QuerySet
@@ -17,7 +17,7 @@ admin.site.unregister(Channel)
 
 @admin.register(Channel)
 class VoiceChannelAdmin(ChannelAdmin):
-    verbs: Any = (DisconnectEveryone(), ChangeRegion())
+    verbs: ClassVar[Any] = (DisconnectEveryone(), ChangeRegion())
     list_display: Any = (*ChannelAdmin.list_display, "in_voice")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Channel]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 from django.contrib import admin
 from django.db.models import QuerySet
@@ -72,13 +72,13 @@ admin.site.unregister(Server)
 
 @admin.register(Server)
 class VoiceServerAdmin(ServerAdmin):
-    verbs: Any = (*ServerAdmin.verbs, MoveOff())
+    verbs: ClassVar[Any] = (*ServerAdmin.verbs, MoveOff())
     list_display: Any = (
         *("__str__", "state", "mode", "occupancy", "room_count"),
         *("probed", "webhook", "last_error"),
     )
-    readonly_fields: Any = (*ServerAdmin.readonly_fields, "webhook_address")
-    fieldsets: Any = (
+    readonly_fields: ClassVar[Any] = (*ServerAdmin.readonly_fields, "webhook_address")
+    fieldsets: ClassVar[Any] = (
         *ServerAdmin.fieldsets,
         ("LiveKit's configuration", {"fields": ("webhook_address",)}),
     )
