@@ -1,0 +1,56 @@
+"""The pages of the admin, as staff go through them."""
+
+import html
+import re
+from collections.abc import Iterator
+from typing import Any
+
+from django.contrib import admin
+from django.db.models import Model
+from django.test import Client
+
+OURS = ("directory", "regions", "voice")
+
+
+def models() -> list[type[Model]]:
+    """Those of ours that have pages."""
+    return [model for model in admin.site._registry if model._meta.app_label in OURS]
+
+
+def address(model: type[Model]) -> str:
+    """Of the list."""
+    return f"/admin/{model._meta.app_label}/{model._meta.model_name}/"
+
+
+def every(client: Client) -> Iterator[str]:
+    """The address of every page: lists, and the pages of the first row of each."""
+    yield from ("/admin/", "/admin/voice/", "/admin/regions/", "/admin/directory/")
+    for model in models():
+        base, row = address(model), model._default_manager.first()
+        yield from (base, f"{base}?q=1", f"{base}?q=a", f"{base}?o=1.-2")
+        if row is not None:
+            yield from (f"{base}{row.pk}/{page}/" for page in ("change", "history", "delete"))
+        yield f"{base}add/"
+
+
+def text(answer: Any) -> str:
+    """What a page says, without its tags."""
+    bare = re.sub(r"<[^>]+>", " ", answer.content.decode())
+    return re.sub(r"\s+", " ", html.unescape(bare))
+
+
+def ask(client: Client, model: type[Model], action: str, *rows: Model, **values: str) -> Any:
+    """Choose an action for these rows: the page that asks."""
+    chosen = {"action": action, "_selected_action": [str(row.pk) for row in rows], **values}
+    return client.post(address(model), chosen)
+
+
+def do(client: Client, model: type[Model], action: str, *rows: Model, **values: str) -> str:
+    """Say yes to it; what the next page says."""
+    chosen = {
+        "action": action,
+        "_selected_action": [str(row.pk) for row in rows],
+        "confirmed": "yes",
+        **values,
+    }
+    return text(client.post(address(model), chosen, follow=True))
