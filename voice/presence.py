@@ -118,7 +118,7 @@ def _join(change: Change, target: Channel, now: datetime) -> VoiceState:
         now=now,
         flags=change.flags,
     )
-    _keep_pin(found, plan)
+    _keep_pin(found, is_timed=bool(plan.ended))
     due.mark(*rooms)
     return joined
 
@@ -139,7 +139,7 @@ def _move(change: Change, state: VoiceState, target: Channel, now: datetime) -> 
         flags=change.flags,
     )
     rooms |= endings.replace(others, by=moved.connection_id, session=moved.session, now=now)
-    _keep_pin(found, plan)
+    _keep_pin(found)
     events.server_changed(
         guild_id=target.guild_id,
         channel_id=target.pk,
@@ -164,7 +164,8 @@ def _planned(wish: Wish, now: datetime) -> tuple[Look, Plan]:
     return found, plan
 
 
-def _keep_pin(found: Look, plan: Plan) -> None:
-    """The target's pin, if it has one, has no timer any more."""
-    if found.pin is not None and (found.pin.expires_at is not None or plan.ended):
+def _keep_pin(found: Look, *, is_timed: bool = False) -> None:
+    """The target's pin, if it has one, has no timer any more. `is_timed`: who made place there
+    may have been the last, and have set it since the look."""
+    if found.pin is not None and (found.pin.expires_at is not None or is_timed):
         pins.keep(channel_id=found.standing.channel_id, made_at=None, expiring=True)

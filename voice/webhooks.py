@@ -56,7 +56,9 @@ def receive(
     except WebhookUnreadable:
         counters.webhooks.labels("unknown", "unreadable").inc()
         raise WebhookNotReadable from None
-    health.webhook_seen(server.pk, now=timezone.now())
+    now = timezone.now()
+    if server.webhook_at is None or server.webhook_at <= now - health.WEBHOOK_WRITES:
+        health.webhook_seen(server.pk, now=now)
     # An event is named by who signed it, but not by us: no endless labels.
     with counters.webhook(event.event if event.event in _KNOWN else "other"):
         handle(server, event)
