@@ -1,0 +1,94 @@
+"""Staff change the directory through the back end's verbs, and in their own name."""
+
+from typing import Any
+
+from django.test import Client
+
+from fluxer.directory.models import Channel, Guild, Member, User
+from regions.models import Server
+from tests.admin import pages
+from tests.livekit.fake import FakeLiveKit
+from tests.voice import scene
+from voice.models import AuditEntry, DueRoom, VoiceState
+
+
+def change(client: Client, row: Any, **fields: Any) -> Any:
+    return client.post(f"{pages.address(type(row))}{row.pk}/change/", fields, follow=True)
+
+
+def channel_form(**fields: Any) -> dict[str, Any]:
+    return {
+        "name": "lounge",
+        "bitrate": "64000",
+        "user_limit": "0",
+        "voice_connection_limit": "5",
+        "recipient_ids": "",
+        "rtc_region": "",
+        "overwrites": "[]",
+        **fields,
+    }
+
+
+def test_another_region_puts_everybody_out_in_staffs_name(
+    root: Client, west: FakeLiveKit, east: FakeLiveKit
+) -> None:
+    server = Server.objects.get(region="us-west")
+    scene.seat(scene.ALICE, server=server, is_joined=True)
+    channel = Channel.objects.get(pk=scene.VOICE)
+    change(root, channel, **channel_form(rtc_region="us-east"))
+    channel.refresh_from_db()
+    assert (channel.rtc_region, channel.name) == ("us-east", "lounge")
+    assert not VoiceState.objects.exists()
+    assert DueRoom.objects.get().server == server
+    entry = AuditEntry.objects.get()
+    assert (entry.actor, entry.action) == ("staff root", "change_region")
+
+
+def test_what_the_verb_refuses_is_said_at_its_field_and_nothing_is_lost(
+    root: Client, west: FakeLiveKit
+) -> None:
+    channel = Channel.objects.get(pk=scene.VOICE)
+    answer = change(root, channel, **channel_form(name="typed", rtc_region="nowhere"))
+    assert "Invalid or unavailable region" in pages.text(answer)
+    assert 'value="typed"' in answer.content.decode()
+    channel.refresh_from_db()
+    assert channel.name == "channel100"
+
+
+def test_a_mute_is_followed_and_audited(root: Client, west: FakeLiveKit) -> None:
+    scene.seat(scene.BOB, server=Server.objects.get(), is_joined=True)
+    member = Member.objects.get(user=scene.BOB)
+    change(root, member, role_ids="", nick="", mute="on")
+    member.refresh_from_db()
+    assert member.mute
+    assert AuditEntry.objects.get().actor == "staff root"
+
+
+def test_a_new_guild_has_everyone_and_its_owner(root: Client, stage: None) -> None:
+    form = {"id": "77", "name": "new", "owner": str(scene.BOB), "features": ""}
+    root.post("/admin/directory/guild/add/", form)
+    guild = Guild.objects.get(pk=77)
+    assert guild.roles.get().pk == 77
+    assert guild.members.get().user_id == scene.BOB
+
+
+def test_deleting_what_is_in_use_is_refused_in_words(root: Client, west: FakeLiveKit) -> None:
+    server = Server.objects.get()
+    scene.seat(scene.ALICE, server=server, is_joined=True)
+    for row, words in (
+        (User.objects.get(pk=scene.ALICE), "This user owns a guild; give it to another first"),
+        (Member.objects.get(user=scene.ALICE), "The owner stays a member"),
+        (server, "pinned rooms, connections or removals to finish; drain it first"),
+        (server.region, "This region has servers; delete them first"),
+    ):
+        page = f"{pages.address(type(row))}{row.pk}/delete/"
+        told = pages.text(root.post(page, {"post": "yes"}, follow=True))
+        assert words in told
+        assert type(row)._default_manager.filter(pk=row.pk).exists()
+
+
+def test_deleting_a_channel_puts_everybody_out(root: Client, west: FakeLiveKit) -> None:
+    scene.seat(scene.ALICE, server=Server.objects.get(), is_joined=True)
+    root.post(f"/admin/directory/channel/{scene.VOICE}/delete/", {"post": "yes"})
+    assert not Channel.objects.filter(pk=scene.VOICE).exists()
+    assert DueRoom.objects.exists()

@@ -1,0 +1,99 @@
+"""No secret in use is on any page of the admin, in any message, error or line of the log."""
+
+import logging
+import os
+import re
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+from django.conf import settings
+from django.db import connection
+from django.test import Client
+
+from regions.models import Server
+from tests.admin import pages
+from tests.livekit.fake import FakeLiveKit
+from tests.voice.scene import ALICE, Caller
+
+OTHER = "another-secret-of-thirty-two-characters"
+JWT = re.compile(r"eyJ[\w-]{8,}\.eyJ[\w-]{8,}\.[\w-]{20,}")
+FERNET = re.compile(r"gAAAAA[\w-]{20,}")
+
+
+def secrets_in_use() -> list[str]:
+    password = urlsplit(os.environ["DATABASE_URL"]).password
+    redis = urlsplit(settings.REDIS_URL).password
+    single = (settings.SECRET_KEY, settings.FLUXER_AUTH_JWT_KEY, settings.METRICS_TOKEN)
+    found = [*single, *settings.FIELD_KEYS, *settings.FLUXER_SERVICE_TOKEN, password, redis, OTHER]
+    found += [server.api_secret for server in Server.objects.all()]
+    return [secret for secret in found if secret]
+
+
+def leaks(text: str) -> list[str]:
+    told = [secret for secret in secrets_in_use() if secret in text]
+    return told + JWT.findall(text) + FERNET.findall(text)
+
+
+def server_form(fake: FakeLiveKit, **fields: Any) -> dict[str, Any]:
+    return {
+        "region": "us-west",
+        "slug": "new",
+        "endpoint": fake.url,
+        "api_url": fake.api_url,
+        "api_key": fake.key,
+        "api_secret": fake.secret,
+        "is_active": "on",
+        **fields,
+    }
+
+
+def test_none_of_it_is_told(
+    root: Client, west: FakeLiveKit, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    west.join(Caller(ALICE).token()["token"])
+    server = Server.objects.get()
+    seen: dict[str, str] = {}
+
+    def note(name: str, answer: Any) -> None:
+        seen[name] = answer.content.decode() + str(dict(answer.headers))
+
+    for page in pages.every(root):
+        note(page, root.get(page))
+    add, edit = "/admin/regions/server/add/", f"/admin/regions/server/{server.pk}/change/"
+    for number, (page, fields) in enumerate(
+        (
+            (add, {"api_secret": OTHER}),  # saved, and refused by the server
+            (add, {"api_secret": OTHER}),  # there is one already
+            (edit, {"api_secret": OTHER, "endpoint": "https://wrong"}),
+            (edit, {"api_secret": "", "api_key": "other"}),
+            (edit, {"api_secret": OTHER, "is_draining": "on"}),
+        )
+    ):
+        note(f"{number} {page}", root.post(page, server_form(west, **fields), follow=True))
+    for action in ("probe_now", "drain", "restore", "move_off"):
+        note(f"ask {action}", pages.ask(root, Server, action, server))
+        seen[f"do {action}"] = pages.do(root, Server, action, server)
+    west.fault("error", code="unauthenticated")
+    note("failing", root.post(edit, server_form(west), follow=True))
+    assert {name: leaks(text) for name, text in seen.items() if leaks(text)} == {}
+    # The test database is told what to store: encrypted, whatever else the log of its statements.
+    lines = [r for r in caplog.records if not r.name.startswith(("django.db", "psycopg"))]
+    said = "\n".join(f"{line.getMessage()} {line.exc_text or ''}" for line in lines)
+    assert leaks(said) == []
+
+
+def test_the_table_has_it_encrypted(west: FakeLiveKit) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT api_secret FROM regions_server")
+        assert FERNET.fullmatch(cursor.fetchone()[0].rstrip("="))
+
+
+def test_no_history_tells_it(root: Client, west: FakeLiveKit) -> None:
+    server = Server.objects.get()
+    form = server_form(west, api_secret=OTHER)
+    root.post(f"/admin/regions/server/{server.pk}/change/", form)
+    page = root.get(f"/admin/regions/server/{server.pk}/history/").content.decode()
+    assert "Changed API secret" in page
+    assert leaks(page) == []
