@@ -119,7 +119,7 @@ def test_channels_deleted_in_a_batch_against_moves_between_them(west: FakeLiveKi
         enter(west, people[1], OTHER_VOICE)
         doomed = [VOICE, OTHER_VOICE] if turn % 2 else [OTHER_VOICE, VOICE]
         batch = [{"method": "DELETE", "path": f"/service/channels/{pk}"} for pk in doomed]
-        statuses = at_once(
+        statuses: list[int] = at_once(
             [
                 partial(insist, "POST", "/batch", batch, times=1),
                 lambda: people[0].patch(OWN, {"channel_id": str(OTHER_VOICE)}).status_code,

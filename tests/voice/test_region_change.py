@@ -227,7 +227,7 @@ def test_against_first_joins_nobody_lands_in_the_old_region(
     change(Caller(ALICE), "us-west")
     for turn in range(20):
         region = regions[turn % 2]
-        results = at_once(
+        results: list[Any] = at_once(
             [
                 lambda: Caller(BOB).ask(),
                 partial(change, Caller(ALICE), region),

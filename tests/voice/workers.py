@@ -64,4 +64,4 @@ def broker() -> "redis.Redis":
 def waiting() -> int:
     """The tasks that no worker has taken yet."""
     with broker() as client:
-        return int(client.llen("fluxer:now"))  # type: ignore[arg-type]
+        return int(client.llen("fluxer:now"))
