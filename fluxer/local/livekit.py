@@ -66,8 +66,10 @@ def _settings(
         "port": ports.http,
         "bind_addresses": [HOST],
         "rtc": {
-            "tcp_port": ports.tcp,
+            # Media over TCP would listen on every interface of the machine.
+            "tcp_port": 0,
             "udp_port": ports.udp,
+            "ips": {"includes": [f"{HOST}/32"]},
             "node_ip": HOST,
             "enable_loopback_candidate": True,
             "use_external_ip": False,

@@ -12,16 +12,15 @@ COPY = 10  # ports of one copy
 
 @dataclass(frozen=True)
 class LiveKitPorts:
-    """One media server: `http` for signals and the API, `tcp` and `udp` for media."""
+    """One media server: `http` for signals and the API, `udp` for media."""
 
     http: int
-    tcp: int
     udp: int
 
     @classmethod
     def free(cls) -> "LiveKitPorts":
-        """Three that nobody uses now."""
-        return cls(http=free_port(), tcp=free_port(), udp=free_port(socket.SOCK_DGRAM))
+        """Two that nobody uses now."""
+        return cls(http=free_port(), udp=free_port(socket.SOCK_DGRAM))
 
 
 @dataclass(frozen=True)
@@ -47,7 +46,7 @@ class Ports:
 
     def livekit(self, index: int) -> LiveKitPorts:
         first = self.web + 3 + 3 * index
-        return LiveKitPorts(http=first, tcp=first + 1, udp=first + 2)
+        return LiveKitPorts(http=first, udp=first + 2)
 
 
 def free_port(kind: socket.SocketKind = socket.SOCK_STREAM) -> int:
@@ -90,7 +89,6 @@ def _needed(
     for index in range(livekit_servers):
         media = ports.livekit(index)
         yield "LiveKit", media.http, socket.SOCK_STREAM
-        yield "LiveKit media", media.tcp, socket.SOCK_STREAM
         yield "LiveKit media", media.udp, socket.SOCK_DGRAM
 
 

@@ -81,6 +81,16 @@ def left_of(processes: list[psutil.Process]) -> list[str]:
     return [str(process) for process in alive if process.status() != psutil.STATUS_ZOMBIE]
 
 
+def listened_on(processes: list[psutil.Process]) -> set[str]:
+    """The addresses on which these processes can be reached."""
+    return {
+        socket_.laddr.ip
+        for process in processes
+        for socket_ in process.net_connections("inet")
+        if socket_.status == psutil.CONN_LISTEN or socket_.type == socket.SOCK_DGRAM
+    }
+
+
 @pytest.mark.slow
 def test_it_starts_answers_stops_and_starts_again(
     start: Callable[..., Copy], ten_ports: Ports, run_dir: Path
@@ -95,6 +105,7 @@ def test_it_starts_answers_stops_and_starts_again(
     processes = copy.family()
     names = " ".join(" ".join(process.cmdline()) for process in processes)
     assert all(each in names for each in ("postgres", "redis", "livekit", "granian", "beat"))
+    assert listened_on(processes) == {HOST}
     assert copy.end(signal.SIGINT) == 0
     assert copy.said().endswith("Stopped.\n")
     assert left_of(processes) == []

@@ -12,7 +12,7 @@ from fluxer.local.ports import COPY, HOST, Ports, in_use, require_free
 
 def all_of(ports: Ports) -> list[int]:
     media = [ports.livekit(0), ports.livekit(1)]
-    each = [number for server in media for number in (server.http, server.tcp, server.udp)]
+    each = [number for server in media for number in (server.http, server.udp)]
     return [ports.web, ports.postgres, ports.redis, *each]
 
 
