@@ -32,6 +32,8 @@ class OptionalNameField(StrictCharField):
 class StrictDateTimeField(serializers.DateTimeField):
     """ISO 8601 with an offset: a time without one could be anybody's."""
 
+    default_error_messages = {"no_offset": "A time needs an offset: end it with Z or +01:00."}
+
     def to_internal_value(self, value: Any) -> datetime:
         if not isinstance(value, str) or len(value) > 64:
             self.fail("invalid", format="YYYY-MM-DDThh:mm:ss[.uuuuuu][+HH:MM|-HH:MM|Z]")
@@ -39,7 +41,7 @@ class StrictDateTimeField(serializers.DateTimeField):
 
     def enforce_timezone(self, value: datetime) -> datetime:
         if value.tzinfo is None:
-            self.fail("make_aware", timezone="of its own")
+            self.fail("no_offset")
         try:
             return value.astimezone(UTC)
         except OverflowError:

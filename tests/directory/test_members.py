@@ -130,7 +130,7 @@ def test_what_changes_rights_is_noted_and_a_nick_is_not(backend: BackEnd) -> Non
         ({"role_ids": ["11", "011"]}, "role_ids.1", "INVALID"),
         ({"mute": 1}, "mute", "INVALID"),
         ({"deaf": "true"}, "deaf", "INVALID"),
-        ({"timed_out_until": "2030-01-01T00:00:00"}, "timed_out_until", "MAKE_AWARE"),
+        ({"timed_out_until": "2030-01-01T00:00:00"}, "timed_out_until", "NO_OFFSET"),
         ({"timed_out_until": "tomorrow"}, "timed_out_until", "INVALID"),
         ({"timed_out_until": 1893456000}, "timed_out_until", "INVALID"),
         ({"timed_out_until": "2030-13-01T00:00:00Z"}, "timed_out_until", "INVALID"),
