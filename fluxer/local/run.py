@@ -90,7 +90,7 @@ def _prepare(
     if done.returncode:
         why = (log.read_text().strip() or "no message").splitlines()[-1]
         raise LocalError(
-            f"The database could not be made ready ({why}): look into {log}, remove the cause, "
+            f"The service could not be made ready ({why}): look into {log}, remove the cause, "
             "and start again."
         )
     said: dict[str, str] = json.loads(done.stdout.splitlines()[-1])

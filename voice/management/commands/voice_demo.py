@@ -24,7 +24,8 @@ class Command(BaseCommand):
         except demo.NotADemo:
             raise CommandError(
                 "This directory has people of its own, and the demo touches no other's:"
-                " set FLUXER_DEMO=0, or point DATABASE_URL at an empty database."
+                " set FLUXER_DEMO=0 to go on with it, or take an empty database (make run has one"
+                " for each RUN_DIR)."
             ) from None
         people = ", ".join(f"{name} ({pk})" for pk, name in demo.PEOPLE.items())
         self.stdout.write(f"Demo guild {demo.GUILD} with {people}.")
