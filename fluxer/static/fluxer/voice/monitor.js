@@ -1,0 +1,48 @@
+/** Reads the statistics of a room every two seconds, and says what they mean. */
+import { measure } from "./figures.js";
+
+export const EVERY = 2000; // milliseconds
+
+export class Monitor {
+  #timer;
+  #before = new Map();
+  #told;
+
+  /** @param {(figures: import("./figures.js").Figures & {quality: string}) => void} told */
+  constructor(told) {
+    this.#told = told;
+  }
+
+  /** @param {any} room */
+  start(room) {
+    this.stop();
+    this.#timer = setInterval(() => this.#read(room), EVERY);
+  }
+
+  stop() {
+    clearInterval(this.#timer);
+    this.#before = new Map();
+  }
+
+  async #read(room) {
+    const timer = this.#timer;
+    const now = await entries(room);
+    if (timer !== this.#timer || room.state !== "connected") return;
+    const figures = measure(this.#before, now);
+    this.#before = now;
+    this.#told({ ...figures, quality: room.localParticipant.connectionQuality });
+  }
+}
+
+/** Everything that the tracks of the room have to say, by id: reports overlap. */
+async function entries(room) {
+  const everybody = [room.localParticipant, ...room.remoteParticipants.values()];
+  const tracks = everybody
+    .flatMap((one) => [...one.trackPublications.values()])
+    .map((publication) => publication.track)
+    .filter((track) => track?.getRTCStatsReport);
+  const reports = await Promise.allSettled(tracks.map((track) => track.getRTCStatsReport()));
+  const all = new Map();
+  for (const { value } of reports) value?.forEach((entry) => all.set(entry.id, entry));
+  return all;
+}

@@ -1,0 +1,22 @@
+/** Where the person is, if they allow it. Kept nowhere. */
+
+const PATIENCE = { timeout: 5000, maximumAge: 600_000 };
+
+/**
+ * @param {true | {latitude: number, longitude: number} | null} position true: ask the browser
+ * @returns {Promise<{latitude: string, longitude: string} | {}>} nothing, if it is not allowed
+ */
+export async function locate(position) {
+  if (!position) return {};
+  const found = position === true ? await asked() : position;
+  if (!found) return {};
+  return { latitude: found.latitude.toFixed(2), longitude: found.longitude.toFixed(2) };
+}
+
+function asked() {
+  const { geolocation } = globalThis.navigator ?? {};
+  if (!geolocation) return null;
+  return new Promise((resolve) => {
+    geolocation.getCurrentPosition(({ coords }) => resolve(coords), () => resolve(null), PATIENCE);
+  });
+}

@@ -1,0 +1,140 @@
+/**
+ * Makes what is published agree with what the person wants and may: after a join, a wish, a changed
+ * right or a step of the ladder it is compared again, one comparison at a time.
+ */
+import { VoiceError } from "./api.js";
+
+/** LiveKit's numbers of the sources in a permission. */
+const SOURCE = { camera: 1, microphone: 2, screen: 3, screenAudio: 4 };
+
+/** @param {{canPublish?: boolean, canPublishSources?: number[]} | undefined} permissions */
+export function rights(permissions) {
+  const { canPublish = false, canPublishSources: sources = [], canSubscribe = true } = permissions ?? {};
+  const may = (kind) => canPublish && (sources.length === 0 || sources.includes(SOURCE[kind]));
+  return {
+    canSpeak: may("microphone"), canVideo: may("camera"), canStream: may("screen"),
+    canStreamAudio: may("screenAudio"), canHear: canSubscribe,
+  };
+}
+
+export class Publishing {
+  /** What the person wants. */
+  wishes = { microphone: false, camera: false, screen: false };
+  #rung = null;
+  #livekit;
+  #capture;
+  #failed;
+  #work = Promise.resolve();
+
+  /**
+   * @param {any} livekit
+   * @param {import("./capture.js").Capture} capture
+   * @param {(kind: string, error: Error) => void} failed a wish that could not be met; it is dropped
+   */
+  constructor(livekit, capture, failed) {
+    this.#livekit = livekit;
+    this.#capture = capture;
+    this.#failed = failed;
+  }
+
+  /** @param {import("./ladder.js").Rung} rung what the link carries of the camera */
+  set rung(rung) {
+    this.#rung = rung;
+  }
+
+  /** Compare, after what is being compared already. @param {any} room */
+  settle(room) {
+    this.#work = this.#work.then(() => this.#settle(room)).catch(() => {});
+    return this.#work;
+  }
+
+  async #settle(room) {
+    if (!room || room.state !== "connected") return;
+    const may = rights(room.localParticipant.permissions);
+    await this.#try("microphone", () => this.#microphone(room, may));
+    await this.#try("camera", () => this.#camera(room, may));
+    await this.#try("screen", () => this.#screen(room, may));
+  }
+
+  async #try(kind, work) {
+    try {
+      await work();
+    } catch (error) {
+      // The room, or the right, went away meanwhile: the next comparison has another chance.
+      if (!(error instanceof VoiceError)) return;
+      this.wishes[kind] = false;
+      this.#capture.release(kind);
+      this.#failed(kind, error);
+    }
+  }
+
+  async #microphone(room, { canSpeak }) {
+    const source = this.#livekit.Track.Source.Microphone;
+    const me = room.localParticipant;
+    const published = me.getTrackPublication(source)?.track;
+    const is = this.wishes.microphone && canSpeak;
+    if (!is) return published?.mute();
+    if (published) return published.unmute();
+    const [track] = await this.#capture.take("microphone");
+    if (!this.wishes.microphone || room.state !== "connected") return undefined;
+    track.enabled = true; // the last room may have left it muted
+    return me.publishTrack(track, { source, dtx: true, red: true });
+  }
+
+  async #camera(room, { canVideo }) {
+    const source = this.#livekit.Track.Source.Camera;
+    const me = room.localParticipant;
+    const published = me.getTrackPublication(source)?.track;
+    if (!this.wishes.camera || !canVideo || this.#rung?.camera === false) {
+      if (published) await me.unpublishTrack(published, false);
+      this.#capture.release("camera");
+      return;
+    }
+    const [track] = await this.#capture.take("camera");
+    if (!this.wishes.camera || room.state !== "connected") return;
+    const now = published ?? (await me.publishTrack(track, { source, simulcast: true })).track;
+    await limit(now, this.#rung, this.#livekit);
+  }
+
+  async #screen(room, { canStream, canStreamAudio }) {
+    const { ScreenShare, ScreenShareAudio } = this.#livekit.Track.Source;
+    const me = room.localParticipant;
+    const is = this.wishes.screen && canStream;
+    const tracks = is ? await this.#capture.take("screen") : [];
+    if (!is) this.#capture.release("screen");
+    const pairs = [[ScreenShare, "video", is], [ScreenShareAudio, "audio", is && canStreamAudio]];
+    for (const [source, kind, wanted] of pairs) {
+      const published = me.getTrackPublication(source)?.track;
+      const track = tracks.find((one) => one.kind === kind);
+      if (published && !wanted) await me.unpublishTrack(published, false);
+      if (!published && wanted && track) await me.publishTrack(track, { source });
+    }
+  }
+}
+
+/** Send no more of the camera than the rung allows, whatever the others' screens could show. */
+async function limit(track, rung, { VideoQuality }) {
+  if (!rung) return;
+  clamp(track);
+  ceilings.set(track, rung.layers);
+  const best = [VideoQuality.LOW, VideoQuality.MEDIUM, VideoQuality.HIGH][rung.layers];
+  track.setPublishingQuality?.(best);
+  const parameters = track.sender?.getParameters?.();
+  if (!parameters?.encodings?.length) return;
+  if (parameters.encodings.every((encoding) => encoding.maxFramerate === rung.fps)) return;
+  for (const encoding of parameters.encodings) encoding.maxFramerate = rung.fps;
+  await track.sender.setParameters(parameters).catch(() => {});
+}
+
+/** The best layer of each track that the link carries. */
+const ceilings = new WeakMap();
+
+/** Dynacast switches layers on as others want to see them; never one above the rung. */
+function clamp(track) {
+  if (ceilings.has(track) || !track.setPublishingLayers) return;
+  const layers = track.setPublishingLayers.bind(track);
+  track.setPublishingLayers = (isSvc, qualities) => {
+    for (const quality of qualities) quality.enabled &&= quality.quality <= ceilings.get(track);
+    return layers(isSvc, qualities);
+  };
+}
