@@ -1,42 +1,66 @@
 """The pages for people: what this is, and the documentation. No scripts but our own."""
 
+from collections.abc import Mapping
 from typing import Any
+from urllib.parse import urlsplit
 
 from django.http import HttpRequest, HttpResponse
 from django.template.loader import render_to_string
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_safe
 
-from fluxer.errors import catalogue
+from fluxer.errors import NotFound, catalogue
+from regions import catalog
+from voice import demo_sessions
 
-CONTENT_SECURITY_POLICY = "; ".join(
-    (
-        "default-src 'none'",
-        "script-src 'self'",
-        "style-src 'self' 'unsafe-inline'",  # Swagger UI sets style attributes
-        "img-src 'self' data:",
-        "font-src 'self'",
-        "connect-src 'self'",
-        "base-uri 'none'",
-        "form-action 'none'",
-        "frame-ancestors 'none'",
-    )
-)
+_POLICY = {
+    "default-src": "'none'",
+    "script-src": "'self'",
+    "style-src": "'self'",
+    "img-src": "'self' data:",
+    "font-src": "'self'",
+    "connect-src": "'self'",
+    "base-uri": "'none'",
+    "form-action": "'none'",
+    "frame-ancestors": "'none'",
+}
 
 
-def page(template: str, **context: Any) -> HttpResponse:
-    """A template as an answer that may load nothing from elsewhere."""
+def page(template: str, *, policy: Mapping[str, str] | None = None, **context: Any) -> HttpResponse:
+    """A template as an answer that may load nothing from elsewhere; `policy` says what else."""
     # Rendered without the request: no context processor then looks at staff's session.
     response = HttpResponse(render_to_string(template, context))
-    response["Content-Security-Policy"] = CONTENT_SECURITY_POLICY
+    rules = {**_POLICY, **(policy or {})}
+    response["Content-Security-Policy"] = "; ".join(f"{k} {v}" for k, v in rules.items())
     return response
 
 
 @csrf_exempt
 @require_safe
 def index(request: HttpRequest) -> HttpResponse:
-    """`/`."""
-    return page("index.html")
+    """`/`: what this is; with FLUXER_DEMO, the page to try voice with."""
+    try:
+        demo_sessions.require_demo()
+    except NotFound:
+        return page("index.html")
+    policy = {"connect-src": f"'self' {_media_servers()}", "media-src": "'self' blob:"}
+    response = page("demo/page.html", policy=policy, people=demo_sessions.people())
+    # What a page may use of a person's devices, and no frame in it.
+    response["Permissions-Policy"] = (
+        "camera=(self), microphone=(self), display-capture=(self), geolocation=(self)"
+    )
+    return response
+
+
+def _media_servers() -> str:
+    """The origins that the browser talks to directly: WebSocket, and HTTP when that fails."""
+    origins = set()
+    for region in catalog.load():
+        for server in region.servers:
+            url = urlsplit(server.endpoint)
+            http = {"ws": "http", "wss": "https"}[url.scheme]
+            origins |= {f"{url.scheme}://{url.netloc}", f"{http}://{url.netloc}"}
+    return " ".join(sorted(origins))
 
 
 @csrf_exempt
@@ -47,4 +71,6 @@ def docs(request: HttpRequest) -> HttpResponse:
     errors = [
         {"status": kind.status, "code": kind.code, "message": kind.message} for kind in catalogue()
     ]
-    return page("docs.html", errors=errors)
+    # Swagger UI sets style attributes.
+    policy = {"style-src": "'self' 'unsafe-inline'"}
+    return page("docs.html", policy=policy, errors=errors)

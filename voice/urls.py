@@ -43,6 +43,7 @@ urlpatterns = [
         f"service/{_CHANNEL}/voice/participants/<snowflake:user_id>",
         Operations.as_view({"patch": "change", "delete": "remove"}),
     ),
+    path("demo/session", viewsets.DemoSessionView.as_view()),
     path("webhooks/livekit", viewsets.LiveKitWebhookView.as_view()),
     path(
         "webhooks/livekit/<slug:region_id>/<slug:server_id>",

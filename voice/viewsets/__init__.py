@@ -1,6 +1,7 @@
 """The routes of voice for people and LiveKit: each parses, calls and renders."""
 
 from voice.viewsets.channels import ChannelViewSet
+from voice.viewsets.demo import DemoSessionView
 from voice.viewsets.moderation import AuditViewSet, MemberViewSet
 from voice.viewsets.requests import actor, parsed
 from voice.viewsets.states import (
@@ -17,6 +18,7 @@ __all__ = [
     "CallOwnStateViewSet",
     "ChannelStatesViewSet",
     "ChannelViewSet",
+    "DemoSessionView",
     "GuildOwnStateViewSet",
     "GuildStatesViewSet",
     "LiveKitWebhookView",
