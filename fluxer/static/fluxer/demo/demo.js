@@ -1,0 +1,341 @@
+/** The page to try voice with: one person of the demo guild, on one device. */
+import { FluxerVoice, sentences, VoiceError } from "../voice/fluxer-voice.js";
+import * as channelList from "./channels.js";
+import { $, choices, say } from "./dom.js";
+import { note, notice } from "./log.js";
+import * as moderation from "./moderation.js";
+import * as stage from "./stage.js";
+
+const POLL = 2000; // milliseconds; your own gateway would tell instead
+const POLL_HIDDEN = 10_000;
+
+/** @type {FluxerVoice} */
+let voice;
+/** What the service said at sign-in, and what has been seen since. */
+const house = {
+  me: "", guild: "", people: [], channels: [], states: [], regions: [], may: {},
+  get mayModerate() {
+    return this.may.mute || this.may.deafen || this.may.move;
+  },
+  name: (id) => house.people.find((person) => person.id === id)?.name ?? `User ${id}`,
+  hue: (id) => Math.max(0, house.people.findIndex((person) => person.id === id)),
+  channelName: (id) => house.channels.find((channel) => channel.id === id)?.name ?? "a channel",
+  regionName: (id) => house.regions.find((region) => region.id === id)?.name ?? id,
+  connectionId: () => voice.state.connectionId,
+  sentence: sentences.ofError,
+  ask: (method, path, body) => voice.ask(method, path, body),
+  join, refresh,
+  moderate: (state) => moderation.open(state, house),
+};
+
+// Signing in
+
+async function signIn(userId) {
+  welcome("");
+  let session;
+  try {
+    const answer = await fetch("/demo/session", {
+      method: "POST",
+      headers: { "Content-Type": "application/json" },
+      body: JSON.stringify({ user_id: userId }),
+    });
+    session = await answer.json();
+    if (!answer.ok) throw new VoiceError(session.code, session.message);
+  } catch (error) {
+    const known = error instanceof VoiceError ? error : new VoiceError("NETWORK", "");
+    return welcome(sentences.ofError(known));
+  }
+  Object.assign(house, {
+    me: session.user.id, guild: session.guild.id, people: session.people,
+    channels: session.channels, may: session.may, states: [],
+  });
+  say($("guild"), session.guild.name);
+  say($("me"), `${session.user.name}, ${session.user.role}`);
+  begin(session.token);
+  $("welcome").hidden = true;
+  $("house").hidden = false;
+  $("channels").querySelector("button")?.focus();
+  return undefined;
+}
+
+function welcome(sentence) {
+  $("welcome-notice").hidden = !sentence;
+  say($("welcome-notice"), sentence);
+}
+
+async function signOut(sentence = "") {
+  clearTimeout(polling);
+  await voice.leave().catch(() => {});
+  voice = null;
+  $("house").hidden = true;
+  $("welcome").hidden = false;
+  $("log").replaceChildren();
+  for (const kind of ["ended", "step", "advice", "trouble", "playback", "rights"]) notice(kind, "");
+  welcome(sentence);
+  document.querySelector(".face").focus();
+}
+
+function begin(token) {
+  voice = new FluxerVoice({ token });
+  window.fluxerVoice = voice; // to play with in the console
+  voice.on("state", onState);
+  voice.on("people", draw);
+  voice.on("wishes", drawControls);
+  voice.on("rights", onRights);
+  voice.on("figures", onFigures);
+  voice.on("step", onStep);
+  voice.on("advice", onAdvice);
+  voice.on("picture", (picture) => (stage.show(picture), draw()));
+  voice.on("pictureEnded", (picture) => (stage.hide(picture), draw()));
+  voice.on("trouble", ({ error }) => notice("trouble", sentences.ofError(error), { bad: true }));
+  voice.on("playback", ({ allowed }) =>
+    notice("playback", allowed ? "" : "The browser waits for a click before it plays sound.",
+      { action: { text: "Play sound", do: () => voice.startAudio() } }));
+  note("Signed in.");
+  draw();
+  drawControls();
+  drawState(voice.state);
+  poll();
+}
+
+// What happens
+
+const LOGGED = {
+  joining: (state) => `Asking for a seat in ${house.channelName(state.channelId)}.`,
+  in: (state) => `In ${house.channelName(state.channelId)}, on ${state.serverId} in ${state.regionId}.`,
+  away: () => "Lost the voice server; LiveKit reconnects.",
+  recovering: (state) => `${sentences.ofCause(state.cause)} Asking the service where to go.`,
+  ended: (state) => `Out: ${sentences.ofEnd(state)}`,
+  out: () => "Left.",
+};
+let logged = "";
+
+function onState(state) {
+  const line = LOGGED[state.at](state);
+  if (line !== logged) note(line, { bad: state.at === "ended" });
+  logged = line;
+  if (state.cause === "moved") notice("moved", `You were moved to ${house.channelName(state.channelId)}.`);
+  if (["joining", "out"].includes(state.at)) notice("moved", "");
+  if (state.why === "session_expired") {
+    signOut(sentences.ofEnd(state));
+    return;
+  }
+  drawState(state);
+  drawControls();
+  draw();
+  if (["in", "ended", "out"].includes(state.at)) refresh();
+  if (state.at === "in") loadRegions();
+}
+
+function drawState(state) {
+  const name = house.channelName(state.channelId);
+  say($("place"), ["out", "ended"].includes(state.at) ? "Nowhere yet" : name);
+  const said = {
+    out: "Choose a channel to talk.",
+    joining: `Joining ${name}…`,
+    in: `You are in, on ${house.regionName(state.regionId)}.`,
+    away: "The connection was lost. Reconnecting…",
+    recovering: `${sentences.ofCause(state.cause)}${state.error ? ` ${sentences.ofError(state.error)}` : ""}`,
+    ended: "You are not in a channel.",
+  };
+  say($("status"), state.at === "joining" && state.error ? `${sentences.ofError(state.error)} Trying again…` : said[state.at]);
+  $("region-box").hidden = !["in", "away", "recovering"].includes(state.at);
+  if (state.at !== "in") $("link").hidden = true;
+  const ended = state.at === "ended" ? sentences.ofEnd(state) : "";
+  const again = { text: "Join again", do: () => join(state.channelId) };
+  notice("ended", ended, { bad: true, action: again });
+  if (state.at !== "in") for (const kind of ["step", "advice", "rights"]) notice(kind, "");
+}
+
+function onRights(may) {
+  const lost = [
+    ...(may.canSpeak ? [] : ["speak"]), ...(may.canHear ? [] : ["listen"]),
+  ].join(" or ");
+  notice("rights", lost && voice.state.at === "in" ? `You may not ${lost} here just now.` : "");
+  drawControls();
+}
+
+function onFigures({ quality, rtt, loss, up, down, height, fps }) {
+  const link = $("link");
+  const kbit = (bits) => `${Math.round(bits / 1000)} kbit/s`;
+  const parts = [
+    rtt === null ? null : `${rtt} ms`, loss ? `${Math.round(loss * 100)} % lost` : null,
+    `↑ ${kbit(up)}`, `↓ ${kbit(down)}`, height ? `${height}p at ${fps}` : null,
+  ];
+  say(link, parts.filter(Boolean).join(" · "));
+  link.className = `chip ${{ excellent: "good", good: "good", poor: "poor", lost: "poor" }[quality] ?? ""}`;
+  link.title = `Your connection is ${quality}`;
+  link.hidden = voice.state.at !== "in";
+}
+
+const RUNGS = {
+  full: "Your camera is back at full quality.",
+  medium: "Your connection is weak: your camera sends a smaller picture.",
+  low: "Your connection is weak: your camera sends a small picture.",
+  slow: "Your connection is weak: your camera sends a small picture with few frames.",
+  off: "Your connection is very weak: your camera is paused so that your voice gets through.",
+};
+
+function onStep({ direction, rung }) {
+  note(`Camera ${direction}: ${rung.name}.`, { bad: direction === "down" });
+  notice("step", direction === "up" && rung.name !== "full" ? `Your connection is better: ${RUNGS[rung.name].split(": ")[1]}` : RUNGS[rung.name]);
+  draw();
+}
+
+function onAdvice({ regions }) {
+  const [best] = regions;
+  if (!best) return;
+  const mine = house.may.region;
+  notice("advice", `Your connection stays weak. ${mine ? "Another region may be better." : `Ask a moderator to try ${best.name}.`}`,
+    mine ? { action: { text: `Try ${best.name}`, do: () => changeRegion(best.id) } } : {});
+}
+
+// What one does
+
+async function join(channelId) {
+  for (const kind of ["trouble", "ended", "moved"]) notice(kind, "");
+  const { at, channelId: here } = voice.state;
+  if (at === "in" && here === channelId) return;
+  try {
+    if (at === "in") await voice.moveTo(channelId);
+    else {
+      const region = $("preference").value || null;
+      await voice.join({ guildId: house.guild, channelId, region, position: $("position").checked || null });
+    }
+  } catch (error) {
+    if (at === "in" && voice?.state.at === "in") notice("trouble", sentences.ofError(error), { bad: true });
+    if (!["SUPERSEDED", "LEFT"].includes(error.code)) note(`${error.code}: ${error.message}`, { bad: true });
+  }
+}
+
+async function changeRegion(id) {
+  notice("advice", "");
+  const { channelId } = voice.state;
+  try {
+    await voice.ask("PATCH", `/channels/${channelId}`, { rtc_region: id || null });
+    note(`Region of ${house.channelName(channelId)}: ${id || "automatic"}.`);
+  } catch (error) {
+    notice("trouble", sentences.ofError(error), { bad: true });
+    loadRegions();
+  }
+}
+
+async function loadRegions() {
+  const { channelId } = voice.state;
+  try {
+    const [regions, channel] = await Promise.all([
+      voice.regions({ guildId: house.guild }),
+      channelId ? voice.ask("GET", `/channels/${channelId}`) : null,
+    ]);
+    house.regions = regions;
+    const options = [["", "Automatic"], ...regions.map((region) => [region.id, `${region.emoji} ${region.name}`.trim(), region.deprecated])];
+    choices($("preference"), options, $("preference").value);
+    choices($("region"), options, channel?.rtc_region ?? "");
+    $("region").disabled = !house.may.region;
+    $("region").title = house.may.region ? "" : "Only a moderator changes the region";
+    if (voice) drawState(voice.state);
+  } catch (error) {
+    note(`The regions could not be read: ${sentences.ofError(error)}`, { bad: true });
+  }
+}
+
+const CONTROLS = {
+  microphone: {
+    do: (is) => voice.setMicrophone(is), words: ["Unmute", "Mute"], icons: ["mic-off", "mic"],
+  },
+  deafen: {
+    wish: "deafened", do: (is) => voice.setDeafened(is), words: ["Deafen", "Undeafen"], icons: ["ear", "ear-off"],
+  },
+  camera: { do: (is) => voice.setCamera(is), words: ["Camera", "Stop camera"], icons: ["camera", "camera"] },
+  screen: { do: (is) => voice.setScreenShare(is), words: ["Screen", "Stop screen"], icons: ["screen", "screen"] },
+};
+
+async function press(id) {
+  const { wish = id, do: act } = CONTROLS[id];
+  notice("trouble", "");
+  try {
+    await act(!voice.wishes[wish]);
+  } catch (error) {
+    // A cancelled choice of what to share is no trouble.
+    if (error.code !== "SCREEN_DENIED") notice("trouble", sentences.ofError(error), { bad: true });
+  }
+}
+
+function drawControls() {
+  if (!voice) return;
+  const { at } = voice.state;
+  const isIn = ["in", "away", "recovering"].includes(at);
+  const may = voice.rights;
+  for (const [id, { wish = id, words, icons }] of Object.entries(CONTROLS)) {
+    const is = voice.wishes[wish];
+    const button = $(id);
+    button.setAttribute("aria-pressed", String(is));
+    say(button.querySelector("span"), words[Number(is)]);
+    button.querySelector("use").setAttribute("href", `#i-${icons[Number(is)]}`);
+  }
+  $("microphone").disabled = at === "in" && !may.canSpeak;
+  $("camera").disabled = !isIn || (at === "in" && !may.canVideo);
+  $("screen").disabled = !isIn || (at === "in" && !may.canStream);
+  $("leave").disabled = ["out", "ended"].includes(at);
+}
+
+// What is seen
+
+function draw() {
+  if (!voice) return;
+  const { at, channelId } = voice.state;
+  const people = voice.people;
+  const here = ["out", "ended"].includes(at) ? null : channelId;
+  channelList.draw({ channels: house.channels, states: house.states, people, here }, house);
+  stage.draw(people, {
+    hue: house.hue,
+    more: house.mayModerate ? (person) => moderateByConnection(person.connectionId) : null,
+  });
+  const others = people.filter((person) => !person.isMe);
+  $("empty").hidden = others.length > 0 && at === "in";
+  say($("empty-text"), empty(at, people.length));
+}
+
+function empty(at, count) {
+  if (at === "in") return count ? "Nobody else is here yet. Open another window and be somebody else." : "";
+  if (["joining", "away", "recovering"].includes(at)) return "One moment…";
+  return "Pick a channel. You start muted: nobody hears you until you say so.";
+}
+
+function moderateByConnection(connectionId) {
+  const state = house.states.find((one) => one.connection_id === connectionId);
+  if (state) moderation.open(state, house);
+}
+
+let polling;
+
+async function poll() {
+  clearTimeout(polling);
+  await refresh();
+  clearTimeout(polling);
+  if (voice) polling = setTimeout(poll, document.hidden ? POLL_HIDDEN : POLL);
+}
+
+async function refresh() {
+  const asked = voice;
+  try {
+    const states = await asked.ask("GET", `/guilds/${house.guild}/voice-states`);
+    if (asked !== voice) return;
+    house.states = states;
+    say($("stale"), "");
+    draw();
+  } catch (error) {
+    if (asked !== voice) return;
+    if (error.code === "UNAUTHORIZED") await signOut(sentences.ofError(error));
+    else say($("stale"), `Who is where may be out of date: ${sentences.ofError(error)}`);
+  }
+}
+
+for (const face of document.querySelectorAll(".face")) face.onclick = () => signIn(face.dataset.user);
+for (const id of Object.keys(CONTROLS)) $(id).onclick = () => press(id);
+$("leave").onclick = () => voice.leave();
+$("sign-out").onclick = () => signOut();
+$("region").onchange = (event) => changeRegion(event.target.value);
+$("preference").onfocus = () => house.regions.length || loadRegions();
+document.addEventListener("visibilitychange", () => voice && !document.hidden && poll());
+moderation.prepare(house);

@@ -1,0 +1,28 @@
+/** What the service is doing, for who wants to look over its shoulder. */
+import { $, h } from "./dom.js";
+
+const LONGEST = 200;
+
+/** @param {string} text @param {{bad?: boolean}} [how] */
+export function note(text, { bad = false } = {}) {
+  const log = $("log");
+  const now = new Date();
+  const time = h("time", { dateTime: now.toISOString(), textContent: now.toLocaleTimeString() });
+  log.append(h("li", { className: bad ? "bad" : "" }, time, text));
+  while (log.childElementCount > LONGEST) log.firstElementChild.remove();
+  log.scrollTop = log.scrollHeight;
+}
+
+/** A bar above the stage, at most one of each kind; no text: none. */
+export function notice(kind, text, { bad = false, action = null } = {}) {
+  const list = $("notices");
+  const old = list.querySelector(`[data-kind="${kind}"]`);
+  if (!text) return old?.remove();
+  const bar = h("p", { className: `notice${bad ? " bad" : ""}`, role: bad ? "alert" : "status" });
+  bar.dataset.kind = kind;
+  bar.append(h("span", { textContent: text }));
+  if (action) bar.append(h("button", { type: "button", textContent: action.text, onclick: action.do }));
+  if (old) old.replaceWith(bar);
+  else list.append(bar);
+  return undefined;
+}

@@ -1,0 +1,52 @@
+/** The moderator's menu of one person. */
+import { $, choices, say } from "./dom.js";
+import { note } from "./log.js";
+
+let target = null;
+
+/**
+ * @param {any} house
+ */
+export function prepare(house) {
+  const dialog = $("moderation");
+  const act = async (text, body) => {
+    try {
+      await house.ask("PATCH", `/guilds/${house.guild}/members/${target.user_id}`, body);
+      note(`${text} ${house.name(target.user_id)}.`);
+      dialog.close();
+      house.refresh();
+    } catch (error) {
+      show(house.sentence(error));
+    }
+  };
+  $("do-mute").onclick = () => act(target.mute ? "Unmuted" : "Muted", { mute: !target.mute });
+  $("do-deafen").onclick = () => act(target.deaf ? "Undeafened" : "Deafened", { deaf: !target.deaf });
+  $("do-move").onclick = () =>
+    act("Moved", { channel_id: $("move-to").value, connection_id: target.connection_id });
+  $("do-disconnect").onclick = () =>
+    act("Disconnected", { channel_id: null, connection_id: target.connection_id });
+  $("do-close").onclick = () => dialog.close();
+}
+
+/** @param {any} state of the person, as the service lists it */
+export function open(state, house) {
+  target = state;
+  show("");
+  const name = house.name(state.user_id);
+  say($("moderation-title"), name);
+  const channel = house.channels.find((one) => one.id === state.channel_id);
+  say($("moderation-place"), `In ${channel?.name ?? "a channel"}`);
+  $("do-mute").hidden = !house.may.mute;
+  say($("do-mute"), state.mute ? "Unmute for everybody" : "Mute for everybody");
+  $("do-deafen").hidden = !house.may.deafen;
+  say($("do-deafen"), state.deaf ? "Undeafen" : "Deafen");
+  const others = house.channels.filter((one) => one.id !== state.channel_id);
+  choices($("move-to"), others.map((one) => [one.id, one.name]), others[0]?.id ?? "");
+  $("move-box").hidden = $("do-disconnect").hidden = !house.may.move;
+  $("moderation").showModal();
+}
+
+function show(sentence) {
+  $("moderation-notice").hidden = !sentence;
+  say($("moderation-notice"), sentence);
+}
