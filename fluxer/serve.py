@@ -26,6 +26,10 @@ ROLES = ("web", "worker", "beat")
 HEARTBEAT = Path(tempfile.gettempdir()) / "fluxer-worker-heartbeat"
 STALE_SECONDS = 30
 
+# Started as root (in a container, say), Celery would give a paragraph of advice.
+_ADVICE = "ignore:You're running the worker with superuser privileges"
+CELERY = (sys.executable, "-W", _ADVICE, "-m", "celery", "--quiet", "-A", "fluxer")
+
 
 class Stop(Exception):
     """We were told to stop."""
@@ -37,7 +41,6 @@ def command(role: str, environment: Mapping[str, str]) -> Sequence[str]:
     def number(name: str, default: int) -> str:
         return str(int(environment.get(name) or default))
 
-    celery = (sys.executable, "-m", "celery", "--quiet", "-A", "fluxer")
     if role == "web":
         return (
             *(sys.executable, "-m", "granian", "--interface", "wsgi", "--no-ws"),
@@ -50,12 +53,13 @@ def command(role: str, environment: Mapping[str, str]) -> Sequence[str]:
         )
     if role == "worker":
         return (
-            *(*celery, "worker", "-Q", environment.get("WORKER_QUEUES") or "now,sweep"),
-            *("--concurrency", number("WORKER_PROCESSES", 4)),
+            *(*CELERY, "worker", "-Q", environment.get("WORKER_QUEUES") or "now,sweep"),
+            # Tasks wait rather than compute: one server that hangs must not take every place.
+            *("--pool", "threads", "--concurrency", number("WORKER_THREADS", 16)),
             *("--without-gossip", "--without-mingle"),
         )
     schedule = Path(environment.get("TMPDIR") or tempfile.gettempdir()) / "fluxer-beat-schedule"
-    return (*celery, "beat", "--schedule", str(schedule), "--pidfile=")
+    return (*CELERY, "beat", "--schedule", str(schedule), "--pidfile=")
 
 
 def run(roles: Sequence[str]) -> int:
