@@ -125,7 +125,8 @@ def _listing(server: Server) -> _Listing:
     listing = _Listing(Shown(begun_at, frozenset(rooms), people))
     for some in (rooms[:AT_ONCE], rooms[AT_ONCE:]):
         calls = [livekit.list_participants.later(server.livekit, room=room) for room in some]
-        for room, answer in zip(some, together(calls, limit=AT_ONCE), strict=True):
+        answers = together(calls, limit=AT_ONCE)
+        for room, answer in zip(some, answers, strict=True):
             if isinstance(answer, LiveKitError):
                 listing.errors.append(answer)
             else:

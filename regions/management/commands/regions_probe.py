@@ -26,8 +26,9 @@ class Command(BaseCommand):
         told = [_plain(server, health.state(server, now=now)) for server in servers]
         if options["json"]:
             self.stdout.write(json.dumps(told, indent=2, default=str))
-        for said in () if options["json"] else told or [None]:
-            self.stdout.write(_line(said) if said else "There are no servers.")
+        else:
+            lines = [_line(said) for said in told] or ["There are no servers."]
+            self.stdout.write("\n".join(lines))
         silent = [str(server) for server in servers if server.is_active and server.failures]
         if silent:
             raise CommandError(f"Did not answer: {', '.join(silent)}.")
