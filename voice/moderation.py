@@ -41,7 +41,10 @@ def moderate(order: Order, *, by: Actor) -> Member:
 @transaction.atomic
 def _attempt(order: Order, by: Actor) -> Member:
     mine = lookup.live(user_id=order.user_id, guild_id=order.guild_id)
+    away = lookup.away(user_id=order.user_id, guild_id=order.guild_id)
     concerned = {state.channel_id for state in mine} | order.known_target
+    if order.ends:  # who is only away must not return past this
+        concerned |= set(away.values_list("channel_id", flat=True))
     channels = {channel.pk: channel for channel in lock_channels(concerned)}
     states = list(mine.all())
     if not {state.channel_id for state in states} <= concerned:
@@ -118,11 +121,13 @@ def _disconnect(order: Order, by: Actor, meant: Iterable[VoiceState]) -> None:
     for state in _still(meant):
         room = endings.room_of(state.channel)
         rooms |= endings.end([state], room=room, reason=EndReason.DISCONNECTED, now=now)
-    if order.connection_id is None:
-        channels = Channel.objects.filter(guild=order.guild_id).values("pk")
-        endings.bar(Q(user_id=order.user_id, channel_id__in=channels))
+    away = lookup.away(
+        user_id=order.user_id, guild_id=order.guild_id, connection_id=order.connection_id
+    )
+    left = {state.channel_id for state in meant} | set(away.values_list("channel_id", flat=True))
+    endings.bar(Q(pk__in=away.values("pk")))
     due.mark(*rooms)
-    for channel_id in sorted({state.channel_id for state in meant}):
+    for channel_id in sorted(left):
         _leave_entry(order, by, "disconnect", channel_id)
 
 

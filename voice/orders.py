@@ -40,6 +40,11 @@ class Order:
         return self.channel_id is not KEEP
 
     @property
+    def ends(self) -> bool:
+        """Out of voice."""
+        return self.channel_id is None
+
+    @property
     def target(self) -> int | None:
         """The channel to move to, if there is one."""
         return None if self.channel_id is KEEP else self.channel_id
@@ -83,7 +88,8 @@ def check(
         if order.moves:
             _require(moderator, held, Permission.MOVE_MEMBERS, at=meant)
     is_named = order.moves or order.connection_id is not None
-    if is_named and not any(_is_live(state, now) for state in meant):
+    is_there = any(_is_live(state, now) for state in meant)
+    if is_named and not is_there and not (order.ends and _is_away(order)):
         raise UserNotInVoice
     destination = _destination(order, channels)
     if destination is None:
@@ -150,6 +156,14 @@ def _admission(
 def _held(user_id: int, channel_ids: Iterable[int]) -> dict[int, Standing]:
     found = standing.read_all(user_ids=[user_id], channel_ids=channel_ids)
     return {at.channel_id: at for at in found}
+
+
+def _is_away(order: Order) -> bool:
+    """Lost a moment ago, and free to return: there is somebody to put out after all."""
+    found = lookup.away(
+        user_id=order.user_id, guild_id=order.guild_id, connection_id=order.connection_id
+    )
+    return found.exists()
 
 
 def _is_live(state: VoiceState, now: datetime) -> bool:

@@ -4,8 +4,10 @@ from collections.abc import Iterable
 from datetime import datetime
 
 from django.db.models import QuerySet
+from django.utils import timezone
 
 from fluxer.directory.changes import lock_channels
+from fluxer.directory.models import Channel
 from voice.models import EndedConnection, VoiceState
 from voice.rooms import RoomName
 from voice.states.endings import room_of
@@ -41,6 +43,20 @@ def current_id(connection_id: str, *, user_id: int) -> str:
 def ended(connection_id: str, *, user_id: int) -> EndedConnection | None:
     """What is remembered of the last end of the user's connection under this id."""
     return next(reversed(chain(connection_id, user_id=user_id)), None)
+
+
+def away(
+    *, user_id: int, guild_id: int, connection_id: str | None = None
+) -> QuerySet[EndedConnection]:
+    """The user's connections in a guild that ended and may still return; or the one named."""
+    found = EndedConnection.objects.filter(
+        user_id=user_id,
+        channel_id__in=Channel.objects.filter(guild_id=guild_id).values("pk"),
+        may_return_until__gt=timezone.now(),
+    )
+    if connection_id is not None:
+        return found.filter(pk=current_id(connection_id, user_id=user_id))
+    return found
 
 
 def live(
