@@ -18,7 +18,7 @@ if DIRECTORY:
     Path(DIRECTORY).mkdir(parents=True, exist_ok=True)
     _host = socket.gethostname()
     # Containers share the directory, and each has a process 1.
-    values.ValueClass = MultiProcessValue(lambda: f"{_host}-{os.getpid()}")  # type: ignore[misc]
+    values.ValueClass = MultiProcessValue(lambda: f"{_host}-{os.getpid()}")
 
 REGISTRY = CollectorRegistry()
 _QUICK = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)

@@ -209,7 +209,9 @@ def test_the_export_is_what_the_import_takes_and_has_no_secret(
     Region.objects.all().delete()
     run("regions_import", str(file))
     kept = ("slug", "endpoint", "api_url", "api_key", "is_active", "is_draining", "vip_only")
-    assert Server.objects.values(*kept).get() == {name: before[0][0][name] for name in kept}
+    after: Any = Server.objects.values(*kept).get()
+    stored: Any = before[0][0]
+    assert after == {name: stored[name] for name in kept}
     assert list(Region.objects.values()) == before[1]
     assert Server.objects.get().api_secret == server.api_secret
 

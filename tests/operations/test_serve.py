@@ -11,6 +11,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator, Sequence
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +19,14 @@ import psutil
 import pytest
 from django.conf import settings
 from django.db import connection, transaction
+from django.utils import timezone
 
+from fluxer import logs
 from fluxer.local.ports import free_port
+from regions.models import Region, Server
+from tests.voice import scene
+from voice import queue
+from voice.models import RoomPin
 
 ROOT = Path(__file__).parent.parent.parent
 pytestmark = [pytest.mark.slow, pytest.mark.django_db(transaction=True)]
@@ -154,6 +161,30 @@ def test_a_request_in_flight_is_answered_before_the_web_server_ends(
     assert serving.process.wait(15) == 0
     with socket.socket() as probe:
         assert probe.connect_ex(("127.0.0.1", serving.port)) != 0
+
+
+def test_the_worker_logs_for_the_request_that_caused_its_task(
+    serve: Callable[..., Serving], tmp_path: Path
+) -> None:
+    scene.people()
+    region = Region.objects.create(pk="us-west", name="US West")
+    server = Server.objects.create(
+        region=region, slug="s", endpoint="wss://x.example", api_key="key", api_secret="s" * 32
+    )
+    past = timezone.now() - timedelta(seconds=5)
+    RoomPin.objects.create(
+        channel_id=scene.VOICE, server=server, pinned_at=past, made_at=past, expires_at=past
+    )
+    serving = serve("worker")
+    serving.wait((tmp_path / "heartbeat").exists)
+    token = logs.request_id.set("req-of-a-kick")
+    queue.after_commit("voice.tasks.expire_pin", scene.VOICE)
+    logs.request_id.reset(token)
+    serving.wait(lambda: '"decision": "unpinned"' in serving.log)
+    line = next(line for line in serving.log.splitlines() if '"unpinned"' in line)
+    said = json.loads(line)
+    assert (said["request_id"], said["channel_id"]) == ("req-of-a-kick", str(scene.VOICE))
+    assert serving.stop() == 0
 
 
 def test_one_that_ends_by_itself_takes_the_others_along(serve: Callable[..., Serving]) -> None:

@@ -147,7 +147,7 @@ def _channels_on(server: str) -> list[int]:
 def _states(wanted: Sequence[Wanted]) -> list[tuple[int, int]]:
     """(user, channel) of every connection that is meant."""
     found = VoiceState.objects.filter(channel_id__in=[one.channel_id for one in wanted])
-    users = {one.user_id for one in wanted} - {None}
+    users = {one.user_id for one in wanted if one.user_id is not None}
     if users:
         found = found.filter(user_id__in=users)
     return list(found.values_list("user_id", "channel_id"))
