@@ -1,0 +1,37 @@
+// Listens as a person would: what of the others' voices arrives, by WebRTC's own count of energy.
+(() => {
+  const LOUD = 0.001; // energy per second; the tone has fifty times that, comfort noise has none
+  const known = new Map();
+  const ears = { heardAt: performance.now(), longest: 0, heard: {}, frames: {} };
+  window.ears = ears;
+  ears.reset = () => {
+    Object.assign(ears, { heardAt: performance.now(), longest: 0, heard: {}, frames: {} });
+  };
+  /** Milliseconds of the longest silence since the last reset, the one now included. */
+  ears.silence = () => Math.round(Math.max(ears.longest, performance.now() - ears.heardAt));
+
+  async function listen() {
+    const room = window.fluxerVoice?.room;
+    for (const one of room?.remoteParticipants.values() ?? []) {
+      for (const { track } of one.trackPublications.values()) {
+        const report = await track?.getRTCStatsReport?.();
+        report?.forEach((entry) => {
+          if (entry.type !== "inbound-rtp") return;
+          const id = `${room.localParticipant.sid}/${track.sid}/${entry.id}`;
+          const before = known.get(id) ?? {};
+          known.set(id, entry);
+          const since = (key) => (entry[key] ?? 0) - (before[key] ?? 0);
+          if (since("framesDecoded") > 0) ears.frames[one.identity] = (ears.frames[one.identity] ?? 0) + since("framesDecoded");
+          const seconds = since("totalSamplesDuration");
+          if (seconds <= 0 || since("totalAudioEnergy") / seconds < LOUD) return;
+          const now = performance.now();
+          ears.longest = Math.max(ears.longest, now - ears.heardAt);
+          ears.heardAt = now;
+          ears.heard[one.identity] = (ears.heard[one.identity] ?? 0) + seconds;
+        });
+      }
+    }
+    setTimeout(listen, 100);
+  }
+  listen();
+})();

@@ -1,0 +1,62 @@
+"""The demo as people have it: the product as processes, and two media servers in two regions."""
+
+from collections.abc import Callable
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+from tests.e2e.api import Api
+from tests.e2e.product import Product
+from voice import demo
+
+REGIONS = (("us-west", "US West", -122.4), ("eu-central", "EU Central", 8.7))
+
+
+class House(Product):
+    """`settings` are environment variables; the limits are those of production."""
+
+    def __init__(self, directory: Path, stack: ExitStack, **settings: str) -> None:
+        super().__init__(directory, stack)
+        for name in [name for name in self._environment if name.startswith("RATELIMIT_")]:
+            del self._environment[name]
+        self._environment |= {
+            "DJANGO_SETTINGS_MODULE": "fluxer.settings",
+            "FLUXER_DEMO": "1",
+            **settings,
+        }
+        self.media: dict[str, Any] = {}
+
+    def open(self, livekit_servers: Callable[..., Any]) -> None:
+        """Start everything."""
+        self.start()
+        self.manage("voice_demo")
+        self.back_end = Api.back_end(self.url)
+        for region, name, longitude in REGIONS:
+            self.media[region] = livekit_servers(f"{self.url}/webhooks/livekit/{region}/{region}-1")
+            place = {"name": name, "latitude": 45, "longitude": longitude}
+            self.tell(f"regions/{region}", {**place, "is_default": region == "us-west"})
+            self.tell(f"regions/{region}/servers/{region}-1", self.address(region))
+
+    def address(self, region: str) -> dict[str, Any]:
+        """The region's server, as the registry takes it."""
+        server = self.media[region]
+        return {
+            "endpoint": server.url,
+            "api_url": server.api_url,
+            "api_key": server.key,
+            "api_secret": server.secret,
+        }
+
+    def tell(self, path: str, body: dict[str, Any], method: str = "PUT") -> Any:
+        """By the back end."""
+        return self.back_end.do(method, f"/service/{path}", body)
+
+    def empty(self) -> None:
+        """Everybody out, and every channel as it was made."""
+        for channel in demo.VOICE_CHANNELS:
+            self.back_end.do("POST", f"/service/channels/{channel}/voice/disconnect")
+            settings = {"rtc_region": None, "overwrites": []}
+            self.tell(f"channels/{channel}", settings, "PATCH")
+        for person in demo.PEOPLE:
+            flags = {"mute": False, "deaf": False}
+            self.tell(f"guilds/{demo.GUILD}/members/{person}", flags, "PATCH")

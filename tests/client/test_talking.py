@@ -1,0 +1,58 @@
+"""Two windows: they hear and see each other, and what one does the other sees."""
+
+from playwright.sync_api import expect
+
+from tests.client.conftest import Open
+from tests.client.window import Window
+
+
+def test_two_people_hear_and_see_each_other(talk: tuple[Window, Window]) -> None:
+    alice, bob = talk
+    for one in talk:
+        one.press("Camera")
+    alice.sees(bob)
+    bob.sees(alice)
+    alice.hears(bob)
+    expect(alice.tile("Bob").locator("video")).to_be_visible()
+    expect(alice.in_list("Bob")).to_have_class("speaking")
+
+    # A microphone that is muted is seen to be, and nobody is heard through it.
+    alice.press("Mute")
+    expect(bob.tile("Alice").get_by_role("img", name="muted")).to_be_visible()
+    expect(bob.in_list("Alice").get_by_role("img", name="muted")).to_be_visible()
+    bob.until("performance.now() - ears.heardAt > 700")
+    alice.press("Unmute")
+    expect(bob.tile("Alice").get_by_role("img", name="muted")).to_have_count(0)
+    bob.listen()
+    bob.hears(alice)
+
+    # Who is deafened hears nobody, and says nothing.
+    bob.press("Deafen")
+    bob.until("performance.now() - ears.heardAt > 700")
+    expect(alice.in_list("Bob").get_by_role("img", name="deafened")).to_be_visible()
+    bob.press("Undeafen")
+    bob.listen()
+    bob.hears(alice)
+
+    bob.press("Leave")
+    expect(alice.tile("Bob")).to_have_count(0)
+    expect(alice.in_list("Bob")).to_have_count(0)
+    expect(bob.page.get_by_role("status").filter(has_text="Choose a channel")).to_be_visible()
+    assert alice.faults + bob.faults == []
+
+
+def test_a_screen_is_shared(talk: tuple[Window, Window]) -> None:
+    alice, bob = talk
+    alice.page.bring_to_front()
+    alice.press("Screen")
+    expect(bob.tile("Alice: screen").locator("video")).to_be_visible()
+    bob.sees(alice)
+    alice.press("Stop screen")
+    expect(bob.tile("Alice: screen")).to_have_count(0)
+
+
+def test_each_tab_is_a_device(window: Open) -> None:
+    first, second = window("Alice").join("Lounge"), window("Alice").join("Music")
+
+    first.is_in("Lounge")
+    expect(second.in_list("Alice")).to_have_count(2)

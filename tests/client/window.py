@@ -1,0 +1,105 @@
+"""One person's browser window on the demo's page, used as a person would."""
+
+import re
+from typing import Any
+
+from playwright.sync_api import ConsoleMessage, Page, expect
+
+
+class Window:
+    """alice's, bob's or carol's."""
+
+    def __init__(self, page: Page, url: str) -> None:
+        self.page, self._url = page, url
+        self.name = ""
+        self.faults: list[str] = []
+        page.set_default_timeout(10_000)
+        page.on("console", self._said)
+        page.on("pageerror", lambda error: self.faults.append(f"a script failed: {error}"))
+
+    def _said(self, message: ConsoleMessage) -> None:
+        if message.type in ("error", "warning"):
+            self.faults.append(f"{message.type}: {message.text}")
+
+    def sign_in(self, name: str) -> "Window":
+        self.name = name
+        self.page.goto(self._url)
+        self.page.get_by_role("button", name=re.compile(f"^{name}")).click()
+        expect(self.page.locator("#guild")).to_have_text("Demo guild")
+        return self
+
+    def join(self, channel: str, *, talk: bool = True) -> "Window":
+        self.choose(channel)
+        self.is_in(channel)
+        if talk:
+            self.press("Unmute")
+            expect(self.control("Mute")).to_be_visible()
+        return self
+
+    def choose(self, channel: str) -> None:
+        self.page.get_by_role("navigation").get_by_role(
+            "button", name=re.compile(f"^{channel}")
+        ).click()
+
+    def control(self, name: str) -> Any:
+        return self.page.get_by_role("group", name="Your voice").get_by_role(
+            "button", name=name, exact=True
+        )
+
+    def press(self, name: str) -> None:
+        self.control(name).click()
+
+    def is_in(self, channel: str, *, within: float = 10) -> None:
+        self.until(f"fluxerVoice.state.at === 'in' && {self._place(channel)}", within=within)
+
+    def _place(self, channel: str) -> str:
+        return f"document.getElementById('place').textContent === '{channel}'"
+
+    def until(self, true: str, *, within: float = 10) -> None:
+        """Until a JavaScript expression is true."""
+        self.page.wait_for_function(f"() => {true}", timeout=within * 1000, polling=50)
+
+    def ask(self, expression: str) -> Any:
+        return self.page.evaluate(expression)
+
+    @property
+    def identity(self) -> str:
+        return str(self.ask("fluxerVoice.room.localParticipant.identity"))
+
+    @property
+    def server(self) -> str:
+        return str(self.ask("fluxerVoice.state.serverId"))
+
+    def listen(self) -> None:
+        """Forget what was heard until now."""
+        self.ask("ears.reset()")
+
+    def hears(self, other: "Window", *, within: float = 10) -> None:
+        """Half a second of the other's voice, since `listen`."""
+        self.until(f"ears.heard['{other.identity}'] > 0.5", within=within)
+
+    def sees(self, other: "Window", *, within: float = 15) -> None:
+        """Pictures of the other, since `listen`."""
+        self.until(f"ears.frames['{other.identity}'] > 5", within=within)
+
+    @property
+    def silence(self) -> float:
+        """Seconds of the longest silence since `listen`."""
+        return float(self.ask("ears.silence()")) / 1000
+
+    def notice(self) -> Any:
+        return self.page.locator("#notices")
+
+    def tile(self, name: str) -> Any:
+        return self.page.locator("#tiles li.tile").filter(has_text=name)
+
+    def in_list(self, name: str) -> Any:
+        return self.page.locator("#channels ul li").filter(has_text=name)
+
+    def moderate(self, name: str) -> Any:
+        """The menu of somebody."""
+        self.in_list(name).get_by_role("button", name=f"Moderate {name}").click()
+        return self.page.get_by_role("dialog", name=name)
+
+    def close(self) -> None:
+        self.page.context.close()
