@@ -7,6 +7,7 @@ from typing import Any
 from django import forms
 from django.conf import settings
 from django.core.exceptions import ValidationError
+from django.http import HttpRequest
 
 from regions import addresses
 from regions.models import Region, Restricted, Server
@@ -74,6 +75,19 @@ class ServerForm(forms.ModelForm):
             if "api_secret" not in self.errors and needs_secret(stored, named):
                 self.add_error("api_secret", "A new or changed address or key needs the secret.")
         return values
+
+
+class SecretHidden:
+    """Of pages with a server: who may only look is shown every field as text, so not this one."""
+
+    def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
+        fieldsets = super().get_fieldsets(request, obj)  # type: ignore[misc]
+        if obj is None or self.has_change_permission(request, obj):  # type: ignore[attr-defined]
+            return fieldsets
+        return [
+            (title, {**of, "fields": [name for name in of["fields"] if name != "api_secret"]})
+            for title, of in fieldsets
+        ]
 
 
 def _address(url: str, *, schemes: tuple[str, ...]) -> str:

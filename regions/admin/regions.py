@@ -10,7 +10,7 @@ from django.http import HttpRequest
 from fluxer.staff.actions import Action
 from fluxer.staff.pages import VerbPage
 from regions import regions, servers
-from regions.admin.forms import ADDRESS, RESTRICTED, RegionForm, ServerForm
+from regions.admin.forms import ADDRESS, RESTRICTED, RegionForm, SecretHidden, ServerForm
 from regions.admin.servers import tell_trials, try_later
 from regions.models import Region, Server
 
@@ -29,7 +29,7 @@ class MakeDefault(Action):
         return "is the default now"
 
 
-class ServerInline(admin.StackedInline):
+class ServerInline(SecretHidden, admin.StackedInline):
     """Added and changed here, deleted on its own page."""
 
     model = Server

@@ -14,7 +14,7 @@ from fluxer.staff.actions import Action
 from fluxer.staff.pages import VerbPage
 from fluxer.staff.words import ago, badge, many
 from regions import health, servers, trial
-from regions.admin.forms import ADDRESS, RESTRICTED, ServerForm
+from regions.admin.forms import ADDRESS, RESTRICTED, SecretHidden, ServerForm
 from regions.models import Server
 
 CHANGE = ("regions.change_server",)
@@ -85,7 +85,7 @@ class StateFilter(admin.SimpleListFilter):
 
 
 @admin.register(Server)
-class ServerAdmin(VerbPage):
+class ServerAdmin(SecretHidden, VerbPage):
     noun = servers
     form = ServerForm
     fixed = ("region", "slug")

@@ -13,6 +13,7 @@ from django.test import Client
 
 from regions.models import Server
 from tests.admin import pages
+from tests.admin.conftest import signed_in
 from tests.livekit.fake import FakeLiveKit
 from tests.voice.scene import ALICE, Caller
 
@@ -82,6 +83,22 @@ def test_none_of_it_is_told(
     lines = [r for r in caplog.records if not r.name.startswith(("django.db", "psycopg"))]
     said = "\n".join(f"{line.getMessage()} {line.exc_text or ''}" for line in lines)
     assert leaks(said) == []
+
+
+@pytest.mark.parametrize("name", ["vera", "mona", "olaf"])
+def test_who_may_only_look_is_not_told_either(
+    name: str, request: pytest.FixtureRequest, west: FakeLiveKit
+) -> None:
+    client: Client = request.getfixturevalue(name)
+    for page in pages.every(client):
+        assert leaks(client.get(page).content.decode()) == [], page
+
+
+def test_who_may_change_a_region_and_look_at_its_servers_is_not_told(west: FakeLiveKit) -> None:
+    client = signed_in("rhea", "view", "regions.change_region")
+    page = client.get("/admin/regions/region/us-west/change/").content.decode()
+    assert west.url in page
+    assert leaks(page) == []
 
 
 def test_the_table_has_it_encrypted(west: FakeLiveKit) -> None:

@@ -87,7 +87,8 @@ class VoiceServerAdmin(ServerAdmin):
         return with_load(super().get_queryset(request))
 
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
-        return self.fieldsets if obj else ServerAdmin.fieldsets[:-1]
+        fieldsets = super().get_fieldsets(request, obj)
+        return fieldsets if obj else ServerAdmin.fieldsets[:-1]
 
     def get_object(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Server | None:
         server = super().get_object(request, *args, **kwargs)
