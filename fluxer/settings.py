@@ -184,11 +184,12 @@ if not _DATABASE["ENGINE"].endswith("postgresql"):
 _DATABASE["ATOMIC_REQUESTS"] = False
 _DATABASE["CONN_HEALTH_CHECKS"] = True
 _DATABASE["DISABLE_SERVER_SIDE_CURSORS"] = True
+_STATEMENT_SECONDS = _number("DATABASE_STATEMENT_TIMEOUT", 5, least=0, most=86400)
 _POOL_SIZE = _number("DATABASE_POOL_SIZE", 16, least=0, most=1000)
 _DATABASE.setdefault("OPTIONS", {}).update(
     {
         # A frozen holder must not stop its room: a timeout is a 503 with Retry-After.
-        "options": "-c lock_timeout=2000 -c statement_timeout=5000"
+        "options": f"-c lock_timeout=2000 -c statement_timeout={_STATEMENT_SECONDS}s"
         " -c idle_in_transaction_session_timeout=10000 -c jit=off",
         "connect_timeout": 3,
         # A host that went without a word is given up, and the request answered with 503.

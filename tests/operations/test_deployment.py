@@ -215,6 +215,6 @@ def test_the_manual_explains_every_variable_of_the_service_by_its_name() -> None
     example = (ROOT / ".env.example").read_text()
     named = set(re.findall(r"^# ([A-Z_]+)=", example, re.MULTILINE))
     source = (ROOT / "fluxer/settings.py").read_text() + (ROOT / "fluxer/serve.py").read_text()
-    read = set(re.findall(r"(?:env\.\w+|_required|_seconds)\(\s*\"([A-Z_]+)\"", source))
+    read = set(re.findall(r"(?:env\.\w+|_[a-z]+)\(\s*\"([A-Z_]+)\"", source))
     read |= set(re.findall(r"(?:number\(|environment\.get\()\"([A-Z_]+)\"", source))
     assert read - named - {"TMPDIR"} == set()
