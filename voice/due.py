@@ -162,10 +162,14 @@ def wake(*, server_id: int) -> None:
     DueRoom.objects.filter(idle, server_id=server_id, due_at__gt=now).update(due_at=now)
 
 
-def due(*, now: datetime, limit: int = 500) -> Iterable[tuple[int, str]]:
-    """The rooms that are due now, longest waiting first; those of a server that is down or does
-    not answer its API wait until it does."""
-    answers = {"server__down_since": None, "server__failing_since": None}
+def due(
+    *, now: datetime, limit: int = 500, server_id: int | None = None
+) -> Iterable[tuple[int, str]]:
+    """The rooms that are due now, longest waiting first, of one server or of all; those of a
+    server that is down or does not answer its API wait until it does."""
+    answers: dict[str, int | None] = {"server__down_since": None, "server__failing_since": None}
+    if server_id is not None:
+        answers["server"] = server_id
     idle = Q(leased_until=None) | Q(leased_until__lte=now)
     return (
         DueRoom.objects.filter(idle, due_at__lte=now, **answers)

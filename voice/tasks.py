@@ -16,11 +16,17 @@ from voice.states import endings
 
 log = logging.getLogger(__name__)
 
+MORE = 20  # rooms that one task settles besides its own
+
 
 @shared_task
 def settle(server_id: int, room: str) -> None:
-    """Make LiveKit agree about one room, if it is due."""
-    settle_room(server_id=server_id, room=room)
+    """Make LiveKit agree about one room, if it is due; then about others of that server, whose
+    own tasks found no place free and gave up."""
+    if not settle_room(server_id=server_id, room=room):
+        return
+    for _, waiting in list(due.due(now=timezone.now(), server_id=server_id, limit=MORE)):
+        settle_room(server_id=server_id, room=waiting)
 
 
 @shared_task

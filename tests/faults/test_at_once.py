@@ -1,5 +1,7 @@
 """Two beats, two sweeps, two workers: the same as one."""
 
+from typing import Any
+
 import pytest
 from django.utils import timezone
 
@@ -49,3 +51,22 @@ def test_two_beats_find_the_same(west: FakeLiveKit, alice: Caller, bob: Caller):
 
     assert VoiceState.objects.count() == 1
     assert not DueRoom.objects.exists()
+
+
+def test_a_task_takes_along_what_found_no_place(west: FakeLiveKit):
+    server_id = Server.objects.get().pk
+    due.mark(*((server_id, f"dm_{n}") for n in range(10)))
+    tasks.settle(server_id, "dm_0")
+
+    assert not DueRoom.objects.exists()
+
+
+def test_a_server_that_hangs_holds_a_task_up_once(west: FakeLiveKit, settings: Any):
+    settings.LIVEKIT_TIMEOUT = 0.1
+    server_id = Server.objects.get().pk
+    due.mark(*((server_id, f"dm_{n}") for n in range(10)))
+    with west.fault("hang"), west.calls_during() as calls:
+        tasks.settle(server_id, "dm_0")
+
+    assert len(calls) == 1
+    assert DueRoom.objects.count() == 10
