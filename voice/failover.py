@@ -21,6 +21,7 @@ from voice.states import endings
 
 
 @health.went_down.register
+@transaction.atomic  # so that all of it is one write
 def tell(*, server_ids: Sequence[int], now: datetime) -> None:
     """VOICE_SERVER_UPDATE, `failed_over`, for every connection there: fetch a token."""
     states = VoiceState.objects.filter(server_id__in=server_ids).order_by("pk")
@@ -47,7 +48,8 @@ def catch_up(*, server_ids: Sequence[int], now: datetime) -> None:
 def lost(*, now: datetime) -> list[int]:
     """The servers that have been down for VOICE_DOWN_GRACE, if another one answers: if none does,
     it may well be us who are cut off."""
-    if not Server.objects.filter(is_active=True, down_since=None, failures=0).exists():
+    answering = Server.objects.filter(is_active=True, down_since=None, failures=0)
+    if not answering.filter(probed_at__isnull=False).exists():
         return []
     grace = timedelta(seconds=settings.VOICE_DOWN_GRACE)
     gone = Server.objects.filter(down_since__lte=now - grace, voice_states__joined_at__isnull=False)
