@@ -10,8 +10,10 @@ from voice.figures import RegionFigures, ServerFigures
 
 NORTH, SOUTH = 80, -60  # the rest of the world has no servers
 WIDTH, HEIGHT = 360, NORTH - SOUTH
-LINE = 9.0  # the height of a label
-LETTER = 3.9  # the width of a letter of it, about
+LINE = 10.0  # the height of a line of a label, on a phone
+LETTER = 5.0  # the width of a letter of it, about
+
+Box = tuple[float, float, float, float]  # left, right, top, bottom
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,26 +103,33 @@ def _kind(active: Sequence[ServerFigures], load: int, limit: int | None) -> str:
 
 
 def _labelled(spots: Sequence[Spot]) -> list[Spot]:
-    """From north to south; a label that would cover another goes further down."""
-    taken: list[tuple[float, float, float]] = []  # left, right, top
+    """From north to south; a label that would cover a circle or another goes further down."""
+    boxes = [_circle(spot) for spot in spots]
     done = []
     for spot in sorted(spots, key=lambda spot: (spot.y, spot.x)):
-        x, y = spot.x or 0.0, spot.y or 0.0
-        width = LETTER * max(len(spot.name), len(spot.figure) + 2)
-        is_left = x + spot.radius + 2 + width > WIDTH
-        start = x - spot.radius - 2 - width if is_left else x + spot.radius + 2
-        top = y - 3
-        while any(
-            start < r and left < start + width and abs(top - t) < 2 * LINE for left, r, t in taken
-        ):
+        x, beside = spot.x or 0.0, spot.radius + 2
+        width = LETTER * max(len(spot.name), len(spot.figure) + len(spot.kind))
+        is_left = x + beside + width > WIDTH
+        left = x - beside - width if is_left else x + beside
+        top = (spot.y or 0.0) - LINE
+        while any(_meet((left, left + width, top, top + 2 * LINE), box) for box in boxes):
             top += 1
-        taken.append((start, start + width, top))
+        boxes.append((left, left + width, top, top + 2 * LINE))
         done.append(
             replace(
                 spot,
-                label_x=round(start + (width if is_left else 0), 1),
-                label_y=round(top + 3, 1),
+                label_x=round(x - beside if is_left else left, 1),
+                label_y=round(top + LINE - 3, 1),
                 anchor="end" if is_left else "start",
             )
         )
     return done
+
+
+def _circle(spot: Spot) -> Box:
+    x, y = spot.x or 0.0, spot.y or 0.0
+    return x - spot.radius, x + spot.radius, y - spot.radius, y + spot.radius
+
+
+def _meet(one: Box, other: Box) -> bool:
+    return one[0] < other[1] and other[0] < one[1] and one[2] < other[3] and other[2] < one[3]
