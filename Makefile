@@ -30,6 +30,7 @@ manage: $(VENV)/.local
 	@$(BIN)/python -m fluxer.local manage $(ARGS)
 
 test: $(VENV)/.dev
+	@$(BIN)/python -m tests.browser
 	@$(BIN)/python -m pytest -n 2 --dist loadfile $(ARGS)
 
 lint: $(VENV)/.dev

@@ -41,18 +41,22 @@ class Product:
 
     def start(self) -> None:
         """Make the tables and start everything; returns when the web server answers."""
-        subprocess.run(
-            [sys.executable, "manage.py", "migrate", "--verbosity", "0"],
-            env=self._environment,
-            cwd=PROJECT,
-            check=True,
-        )
+        self.manage("migrate", "--verbosity", "0")
         schedule = self._directory / "beat-schedule"
         beat = (*commands.CELERY, "beat", "--schedule", str(schedule), "--pidfile=")
         self._start("worker", commands.worker())
         self._start("beat", beat)
         web = self._start("web", commands.web(self.port))
         web.wait_until(self._answers)
+
+    def manage(self, *command: str) -> None:
+        """Run a command of manage.py on its database."""
+        subprocess.run(
+            [sys.executable, "manage.py", *command],
+            env=self._environment,
+            cwd=PROJECT,
+            check=True,
+        )
 
     def _start(self, name: str, command: Sequence[str | Path]) -> Service:
         service = Service(
