@@ -88,7 +88,7 @@ def run(stack: ExitStack) -> None:
     def by_models() -> object:
         user = User.objects.get(pk=scene.ALICE)
         channel = Channel.objects.get(pk=scene.VOICE)
-        guild = Guild.objects.get(pk=channel.guild_id)
+        guild = Guild.objects.get(channels=channel)
         member = Member.objects.get(guild=guild, user=user)
         return list(Role.objects.filter(guild=guild, pk__in=[*member.role_ids, guild.pk]))
 
