@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.conf import settings
+from django.db import OperationalError
 from django.db.models import Q
 from django.utils import timezone
 from livekit.protocol.models import ParticipantInfo
@@ -51,7 +52,7 @@ def _is_done(claimed: DueRoom) -> bool:
         return due.done(claimed)
     try:
         changed, look_again = _settle(server, name)
-    except LiveKitError as error:
+    except (LiveKitError, OperationalError) as error:  # LiveKit away; a lock not had in time
         return _put_off(claimed, server, error)
     if not changed and look_again is None:
         return due.done(claimed)
@@ -190,7 +191,7 @@ def _raise_failures(outcomes: Sequence[object]) -> None:
         raise max(failures, key=lambda failure: failure.timed_out)
 
 
-def _put_off(claimed: DueRoom, server: Server, error: LiveKitError) -> bool:
+def _put_off(claimed: DueRoom, server: Server, error: Exception) -> bool:
     wait = BACK_OFF[min(claimed.attempts, len(BACK_OFF) - 1)]
     log.warning("room %s on %s stays due: %s", claimed.room, server, error)
     done = due.again(claimed, at=timezone.now() + timedelta(seconds=wait), failed=True)
