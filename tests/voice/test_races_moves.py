@@ -54,7 +54,12 @@ def test_a_move_meets_another_in_its_middle(monkeypatch: pytest.MonkeyPatch):
     bob = Device(BOB, sid="phone")
     old = bob.be(VOICE)["connection_id"]
     rival = Rival(moving(Device(BOB, sid="phone"), THIRD))
-    planned = presence._planned
+    planned, lock = presence._planned, presence.lock_channels
+    locked: list[set[int]] = []
+
+    def recorded(channel_ids: Iterable[int]) -> list[Channel]:
+        locked.append(set(channel_ids))
+        return lock(channel_ids)
 
     def slowly(*args: Any) -> Any:
         found = planned(*args)
@@ -62,9 +67,11 @@ def test_a_move_meets_another_in_its_middle(monkeypatch: pytest.MonkeyPatch):
         return found
 
     monkeypatch.setattr(presence, "_planned", slowly)
+    monkeypatch.setattr(presence, "lock_channels", recorded)
     assert bob.change(channel_id=OTHER_VOICE).status_code == 200
     assert rival.finish() == 200
 
+    assert locked == [{VOICE, OTHER_VOICE}, {VOICE, THIRD}, {OTHER_VOICE, THIRD}]
     state = VoiceState.objects.get()
     assert state.channel_id == THIRD
     assert bob.mine(old).json()["connection_id"] == state.pk

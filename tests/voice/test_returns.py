@@ -112,6 +112,20 @@ def test_a_seat_that_lapsed_may_be_taken_within_the_window(west: FakeLiveKit, la
     assert VoiceState.objects.get().joined_at is not None
 
 
+def test_a_visit_that_was_over_before_its_seat_lapsed_is_old_news(west: FakeLiveKit):
+    token = Device(BOB).token()["token"]
+    with west.webhooks.held() as held:
+        west.join(token).leave()
+    joined, left = held
+    west.webhooks.send(left)
+    VoiceState.objects.update(seat_until=VoiceState.objects.get().created_at)
+    endings.lapse(channel_id=VOICE)
+
+    west.webhooks.send(joined)
+
+    assert not VoiceState.objects.exists()
+
+
 def test_not_to_another_server(phone: Client, east: FakeLiveKit):
     phone.lose()
     east.rooms.create(ROOM, empty=60, departure=60, metadata="")

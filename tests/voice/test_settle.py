@@ -15,11 +15,15 @@ from regions.models import Server
 from tests.livekit.fake import FakeLiveKit
 from tests.livekit.fake_participant import FakeParticipant
 from tests.voice.devices import Device, connection_of
+from tests.voice.frozen import hold
 from tests.voice.races import Rival, at_once
 from tests.voice.scene import ALICE, BOB, GUILD, OTHER_VOICE, VOICE, written
 from voice import due, rights, settlement
 from voice.models import DueRoom, EndedConnection, RoomPin, VoiceState
+from voice.rooms import parse_identity, parse_room_name
 from voice.settlement import settle_room
+from voice.states.visit import Visit
+from voice.states.visits import confirm
 
 ROOM, OTHER_ROOM = f"guild_{GUILD}_channel_{VOICE}", f"guild_{GUILD}_channel_{OTHER_VOICE}"
 
@@ -241,6 +245,19 @@ def test_a_removal_that_hangs_puts_off_too(
 
     wait = (DueRoom.objects.get().due_at - timezone.now()).total_seconds()
     assert wait == pytest.approx(settings.VOICE_PROBE_INTERVAL, abs=1)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_room_that_is_locked_for_too_long_stays_due(west: FakeLiveKit, server: Server):
+    inside = Device(BOB).enter(west)
+    stranger = west.join(west.token(ROOM, "user_3_conn_x"))
+    with hold(VOICE):
+        settle(server)
+
+    assert [inside.inside, stranger.inside] == [True, True]
+    again = DueRoom.objects.get()
+    assert (again.attempts, again.leased_until) == (1, None)
+    assert (again.due_at - timezone.now()).total_seconds() <= 1
 
 
 # A mark that comes in the middle
@@ -479,6 +496,21 @@ def test_a_late_webhook_does_not_make_somebody_seen(
     west.webhooks.send(joined)
 
     assert VoiceState.objects.get().missing_since is not None
+
+
+def test_nor_does_an_older_listing(server: Server, inside: FakeParticipant):
+    since = timezone.now()
+    VoiceState.objects.update(missing_since=since)
+    identity = parse_identity(inside.identity)
+    name = parse_room_name(ROOM)
+    assert identity is not None
+    assert name is not None
+    visit = Visit(server.pk, name, identity, inside.sid, inside.info.joined_at_ms)
+
+    confirm(visit, listed_at=since - timedelta(seconds=1))
+    assert VoiceState.objects.get().missing_since == since
+    confirm(visit, listed_at=since + timedelta(seconds=1))
+    assert VoiceState.objects.get().missing_since is None
 
 
 def test_somebody_joining_counts_as_shown(

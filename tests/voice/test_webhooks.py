@@ -3,13 +3,9 @@
 Visits in every order, and who may tell of them, are in `test_visits`.
 """
 
-from collections.abc import Callable
-from contextlib import contextmanager
 from typing import Any
 
-import psycopg
 import pytest
-from django.db import connection
 from django.test import Client
 from django.utils import timezone
 from livekit.protocol.models import ParticipantInfo, Room, TrackInfo, TrackType
@@ -20,6 +16,7 @@ from tests.livekit.fake import FakeLiveKit
 from tests.livekit.fake_participant import FakeParticipant
 from tests.livekit.signed import sign
 from tests.voice.devices import Device, connection_of
+from tests.voice.frozen import hold
 from tests.voice.scene import ALICE, BOB, GUILD, VOICE, seat, written
 from voice import due, pins
 from voice.models import DueRoom, EndedConnection, RoomPin, VoiceState
@@ -321,32 +318,14 @@ def test_an_event_with_nothing_in_it_is_fine(west: FakeLiveKit, event: str):
 
 @pytest.mark.django_db(transaction=True)
 def test_while_the_room_is_locked_livekit_is_told_to_come_again(
-    west: FakeLiveKit, inside: FakeParticipant, hold_channel: Callable[[int], Any]
+    west: FakeLiveKit, inside: FakeParticipant
 ):
-    with hold_channel(VOICE):
+    with hold(VOICE):
         left = west.webhook("participant_left", room=ROOM, participant=inside)
         assert west.webhooks.send(left) == 503
     assert VoiceState.objects.exists()
     assert west.webhooks.send(left) == 200
     assert not VoiceState.objects.exists()
-
-
-@pytest.fixture
-def hold_channel() -> Callable[[int], Any]:
-    """Another connection that holds a channel's lock."""
-
-    @contextmanager
-    def hold(channel_id: int) -> Any:
-        names = ("dbname", "host", "port", "user", "password")
-        where = connection.get_connection_params()
-        with psycopg.connect(**{name: where[name] for name in names if name in where}) as other:
-            other.execute(
-                "SELECT 1 FROM directory_channel WHERE id = %s FOR NO KEY UPDATE", [channel_id]
-            )
-            yield
-            other.rollback()
-
-    return hold
 
 
 def test_a_seat_by_hand_is_matched_by_server_too(west: FakeLiveKit, east: FakeLiveKit):
