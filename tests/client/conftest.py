@@ -65,7 +65,8 @@ def house(
     tmp_path_factory: pytest.TempPathFactory, livekit_servers: Callable[..., Any]
 ) -> Iterator[House]:
     with ExitStack() as stack:
-        house = House(tmp_path_factory.mktemp("house"), stack)
+        # A dead server is known after two probes.
+        house = House(tmp_path_factory.mktemp("house"), stack, VOICE_PROBE_INTERVAL="5")
         house.open(livekit_servers)
         yield house
 

@@ -13,6 +13,7 @@
   async function listen() {
     const room = window.fluxerVoice?.room;
     for (const one of room?.remoteParticipants.values() ?? []) {
+      const who = one.identity.split("_")[1];
       for (const { track } of one.trackPublications.values()) {
         const report = await track?.getRTCStatsReport?.();
         report?.forEach((entry) => {
@@ -21,13 +22,13 @@
           const before = known.get(id) ?? {};
           known.set(id, entry);
           const since = (key) => (entry[key] ?? 0) - (before[key] ?? 0);
-          if (since("framesDecoded") > 0) ears.frames[one.identity] = (ears.frames[one.identity] ?? 0) + since("framesDecoded");
+          if (since("framesDecoded") > 0) ears.frames[who] = (ears.frames[who] ?? 0) + since("framesDecoded");
           const seconds = since("totalSamplesDuration");
           if (seconds <= 0 || since("totalAudioEnergy") / seconds < LOUD) return;
           const now = performance.now();
           ears.longest = Math.max(ears.longest, now - ears.heardAt);
           ears.heardAt = now;
-          ears.heard[one.identity] = (ears.heard[one.identity] ?? 0) + seconds;
+          ears.heard[who] = (ears.heard[who] ?? 0) + seconds;
         });
       }
     }

@@ -5,6 +5,8 @@ from typing import Any
 
 from playwright.sync_api import ConsoleMessage, Page, expect
 
+from voice import demo
+
 
 class Window:
     """alice's, bob's or carol's."""
@@ -63,8 +65,8 @@ class Window:
         return self.page.evaluate(expression)
 
     @property
-    def identity(self) -> str:
-        return str(self.ask("fluxerVoice.room.localParticipant.identity"))
+    def id(self) -> int:
+        return next(pk for pk, name in demo.PEOPLE.items() if name == self.name.lower())
 
     @property
     def server(self) -> str:
@@ -76,11 +78,11 @@ class Window:
 
     def hears(self, other: "Window", *, within: float = 10) -> None:
         """Half a second of the other's voice, since `listen`."""
-        self.until(f"ears.heard['{other.identity}'] > 0.5", within=within)
+        self.until(f"ears.heard[{other.id}] > 0.5", within=within)
 
     def sees(self, other: "Window", *, within: float = 15) -> None:
         """Pictures of the other, since `listen`."""
-        self.until(f"ears.frames['{other.identity}'] > 5", within=within)
+        self.until(f"ears.frames[{other.id}] > 5", within=within)
 
     @property
     def silence(self) -> float:

@@ -1,0 +1,101 @@
+"""Nobody touches anything, and everybody goes on talking: a move, another region, a dead server."""
+
+import time
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.client.conftest import Open
+from tests.client.house import House
+from tests.client.window import Window
+from tests.e2e.api import Api
+from voice import demo
+
+ALICE, BOB = demo.OWNER, demo.MODERATOR
+
+
+def both_hear(alice: Window, bob: Window, *, within: float = 10) -> None:
+    alice.hears(bob, within=within)
+    bob.hears(alice, within=within)
+
+
+def told(what: str, alice: Window, bob: Window) -> float:
+    """The longest silence that either heard, printed."""
+    longest = max(alice.silence, bob.silence)
+    print(f"\n{what}: silence of {alice.silence:.2f} s (alice), {bob.silence:.2f} s (bob)")
+    return longest
+
+
+def test_a_moved_person_goes_on_talking_there(talk: tuple[Window, Window], window: Open) -> None:
+    alice, bob = talk
+    carol = window("Carol").join("Music")
+
+    menu = alice.moderate("Bob")
+    menu.get_by_label("Move to").select_option(label="Music")
+    bob.listen()
+    menu.get_by_role("button", name="Move", exact=True).click()
+    bob.is_in("Music")
+    bob.hears(carol)
+    carol.hears(bob)
+
+    expect(bob.notice()).to_contain_text("You were moved to Music")
+    print(f"\nmove: silence of {bob.silence:.2f} s (bob)")
+    assert bob.silence <= 1.5
+    expect(bob.control("Mute")).to_be_visible()
+
+
+def test_another_region_and_both_go_on_talking(talk: tuple[Window, Window]) -> None:
+    alice, bob = talk
+    assert alice.server == bob.server == "us-west-1"
+
+    bob.page.get_by_label("Region", exact=True).select_option("eu-central")
+
+    for one in talk:
+        one.until("fluxerVoice.state.at === 'in' && fluxerVoice.state.serverId === 'eu-central-1'")
+    both_hear(alice, bob)
+    assert told("region change", alice, bob) <= 3
+    expect(alice.page.locator("#status")).to_have_text("You are in, on EU Central.")
+
+
+def test_one_moves_oneself_without_a_gap_in_what_one_says(talk: tuple[Window, Window]) -> None:
+    alice, bob = talk
+    alice.choose("Music")
+    alice.is_in("Music")
+    bob.choose("Music")
+    bob.is_in("Music")
+    both_hear(alice, bob)
+
+
+def test_a_dead_server_and_both_go_on_talking_on_another(
+    talk: tuple[Window, Window], house: House
+) -> None:
+    alice, bob = talk
+    assert alice.server == "us-west-1"
+    began = time.monotonic()
+
+    house.media["us-west"].kill()
+    try:
+        for one in talk:
+            one.until("fluxerVoice.state.serverId === 'eu-central-1'", within=40)
+        both_hear(alice, bob)
+        print(f"\ndead server: both talk again after {time.monotonic() - began:.1f} s")
+        assert told("dead server", alice, bob) <= 20
+    finally:
+        house.media["us-west"].restart()
+        house.tell("regions/us-west/servers/us-west-1/probe", {}, "POST")
+
+
+@pytest.mark.parametrize("pause", [0.0, 1.5])
+def test_two_moves_quickly(talk: tuple[Window, Window], house: House, pause: float) -> None:
+    """Bob is moved away and back, before and after he arrived."""
+    alice, bob = talk
+    moderator = Api.person(house.url, ALICE)
+    for channel in (demo.MUSIC, demo.LOUNGE):
+        body = {"channel_id": str(channel)}
+        moderator.do("PATCH", f"/guilds/{demo.GUILD}/members/{BOB}", body)
+        time.sleep(pause)
+
+    bob.is_in("Lounge")
+    alice.listen()
+    bob.listen()
+    both_hear(alice, bob)
