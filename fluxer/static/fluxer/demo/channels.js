@@ -36,7 +36,7 @@ function makePerson(state, house) {
   avatar.dataset.hue = house.hue(state.user_id);
   avatar.setAttribute("aria-hidden", "true");
   const line = h("li", {}, avatar, h("span", { className: "who" }), h("span", { className: "signs" }));
-  if (house.mayModerate && state.user_id !== house.me) {
+  if (house.mayModerateThem(state.user_id)) {
     const label = `Moderate ${name}`;
     const more = h("button", { type: "button", className: "more", ariaLabel: label, title: label }, icon("more"));
     more.onclick = () => house.moderate(line.state);

@@ -18,6 +18,9 @@ const house = {
     return this.may.mute || this.may.deafen || this.may.move;
   },
   name: (id) => house.people.find((person) => person.id === id)?.name ?? `User ${id}`,
+  /** Whether the menu of this person is of any use to us. */
+  mayModerateThem: (id) => Boolean(house.mayModerate) && id !== house.me
+    && house.people.find((person) => person.id === id)?.role !== "owner",
   hue: (id) => Math.max(0, house.people.findIndex((person) => person.id === id)),
   channelName: (id) => house.channels.find((channel) => channel.id === id)?.name ?? "a channel",
   regionName: (id) => house.regions.find((region) => region.id === id)?.name ?? id,
@@ -289,7 +292,8 @@ function draw() {
   channelList.draw({ channels: house.channels, states: house.states, people, here }, house);
   stage.draw(people, {
     hue: house.hue,
-    more: house.mayModerate ? (person) => moderateByConnection(person.connectionId) : null,
+    mayModerateThem: house.mayModerateThem,
+    moderate: (person) => moderateByConnection(person.connectionId),
   });
   const others = people.filter((person) => !person.isMe);
   $("empty").hidden = others.length > 0 && at === "in";

@@ -17,8 +17,8 @@ export function hide(picture) {
 
 /**
  * @param {any[]} people of FluxerVoice
- * @param {{hue: (userId: string) => number, more: ((person: any) => void) | null}} house `more`
- *   opens the moderator's menu, for those who have one
+ * @param {{hue: (userId: string) => number, mayModerateThem: (userId: string) => boolean,
+ *   moderate: (person: any) => void}} house
  */
 export function draw(people, house) {
   const tiles = people.flatMap((person) => [
@@ -35,10 +35,10 @@ function make({ person, source }, house) {
   avatar.setAttribute("aria-hidden", "true");
   const bars = h("span", { className: "bars", role: "img" }, h("i"), h("i"), h("i"));
   const caption = h("span", { className: "caption" }, h("span", { className: "name" }), bars);
-  if (house.more && !person.isMe && source === "camera") {
+  if (house.mayModerateThem(person.userId) && source === "camera") {
     const label = `Moderate ${person.name}`;
     const more = h("button", { type: "button", className: "more", ariaLabel: label, title: label }, icon("more"));
-    more.onclick = () => house.more(person);
+    more.onclick = () => house.moderate(person);
     caption.append(more);
   }
   return h("li", {}, avatar, caption);
