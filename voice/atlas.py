@@ -3,15 +3,16 @@
 Equirectangular: a degree is a unit, so that a position is its coordinates and no library is needed.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import count
 
 from voice.figures import RegionFigures, ServerFigures
 
 NORTH, SOUTH = 80, -60  # the rest of the world has no servers
 WIDTH, HEIGHT = 360, NORTH - SOUTH
-LINE = 10.0  # the height of a line of a label, on a phone
-LETTER = 5.0  # the width of a letter of it, about
+LINE = 8.5  # the height of a line of a label, on a phone
+LETTER = 4.5  # the width of a letter of it, about
 
 Box = tuple[float, float, float, float]  # left, right, top, bottom
 
@@ -31,7 +32,7 @@ class Spot:
     is_default: bool = False
     x: float | None = None
     y: float | None = None
-    radius: float = 3.0
+    radius: float = 2.5
     label_x: float = 0.0
     label_y: float = 0.0
     anchor: str = "start"
@@ -82,7 +83,7 @@ def _spot(region: RegionFigures, servers: Sequence[ServerFigures]) -> Spot:
         servers=len(servers),
         usable=sum(server.takes_new_rooms for server in servers),
         is_default=region.is_default,
-        radius=min(3.0 + load**0.5 / 4, 12.0),
+        radius=min(2.5 + load**0.5 / 6, 9.0),
     )
     if region.latitude is None or region.longitude is None:
         return spot
@@ -103,27 +104,35 @@ def _kind(active: Sequence[ServerFigures], load: int, limit: int | None) -> str:
 
 
 def _labelled(spots: Sequence[Spot]) -> list[Spot]:
-    """From north to south; a label that would cover a circle or another goes further down."""
+    """From north to south, each label beside its circle, as near as it covers nothing else."""
     boxes = [_circle(spot) for spot in spots]
     done = []
     for spot in sorted(spots, key=lambda spot: (spot.y, spot.x)):
-        x, beside = spot.x or 0.0, spot.radius + 2
-        width = LETTER * max(len(spot.name), len(spot.figure) + len(spot.kind))
-        is_left = x + beside + width > WIDTH
-        left = x - beside - width if is_left else x + beside
-        top = (spot.y or 0.0) - LINE
-        while any(_meet((left, left + width, top, top + 2 * LINE), box) for box in boxes):
-            top += 1
-        boxes.append((left, left + width, top, top + 2 * LINE))
-        done.append(
-            replace(
-                spot,
-                label_x=round(x - beside if is_left else left, 1),
-                label_y=round(top + LINE - 3, 1),
-                anchor="end" if is_left else "start",
-            )
+        label, box = next(
+            (label, box)
+            for label, box in _places(spot)
+            if not any(_meet(box, other) for other in boxes)
         )
+        boxes.append(box)
+        done.append(label)
     return done
+
+
+def _places(spot: Spot) -> Iterator[tuple[Spot, Box]]:
+    """Where its label may be, the best first: without end, so one of them is free."""
+    x, y, beside = spot.x or 0.0, spot.y or 0.0, spot.radius + 2
+    text = spot.figure if spot.kind == "up" else f"{spot.figure} {spot.kind}"
+    width = LETTER * max(len(spot.name), len(text))
+    for step in count():
+        for top in (y - LINE + step, y - LINE - step):
+            for left, at, anchor in (
+                (x + beside, x + beside, "start"),
+                (x - beside - width, x - beside, "end"),
+            ):
+                if 0 <= left <= WIDTH - width or step > HEIGHT:
+                    base = round(top + LINE - 3, 1)
+                    label = replace(spot, label_x=round(at, 1), label_y=base, anchor=anchor)
+                    yield label, (left, left + width, top, top + 2 * LINE)
 
 
 def _circle(spot: Spot) -> Box:

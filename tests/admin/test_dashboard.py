@@ -141,10 +141,11 @@ def server(region_id: str, **fields: object) -> ServerFigures:
 
 
 def test_labels_do_not_cover_each_other() -> None:
-    close = [region(f"region-{n}", 50 + n / 10, 8 + n / 10) for n in range(5)]
+    close = [region(f"region-{n}", 50 + n / 10, 8 + n / 10) for n in range(6)]
     drawn = atlas.draw(close, [])
-    heights = sorted(spot.label_y for spot in drawn.spots)
-    assert all(below - above >= 2 * atlas.LINE for above, below in pairwise(heights))
+    for anchor in ("start", "end"):
+        heights = sorted(spot.label_y for spot in drawn.spots if spot.anchor == anchor)
+        assert all(below - above >= 2 * atlas.LINE for above, below in pairwise(heights))
     far_east = atlas.draw([region("fiji", -18, 178)], []).spots[0]
     assert far_east.anchor == "end"
 
