@@ -16,7 +16,8 @@ from voice.states import endings
 
 log = logging.getLogger(__name__)
 
-MORE = 20  # rooms that one task settles besides its own
+MORE = 50  # rooms that one task settles besides its own
+PATIENCE = 3  # of them that others have, or that were put off because the server hangs
 
 
 @shared_task
@@ -25,15 +26,18 @@ def settle(server_id: int, room: str) -> None:
     own tasks found no place free and gave up."""
     if not settle_room(server_id=server_id, room=room):
         return
+    misses = 0
     for _, waiting in list(due.due(now=timezone.now(), server_id=server_id, limit=MORE)):
-        settle_room(server_id=server_id, room=waiting)
+        misses = 0 if settle_room(server_id=server_id, room=waiting) else misses + 1
+        if misses > PATIENCE:
+            break
 
 
 @shared_task
 def settle_due_rooms() -> None:
-    """Find what a lost message meant: rights that may have changed, and every room that is due."""
+    """Find what a lost message meant: rights that may have changed, and rooms that are due."""
     rights.drain()
-    for server_id, room in due.due(now=timezone.now()):
+    for server_id, room in due.first(now=timezone.now()):
         queue.after_commit("voice.tasks.settle", server_id, room)
 
 

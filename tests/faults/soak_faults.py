@@ -177,21 +177,21 @@ def without_network(world: World) -> str:
 def split(world: World) -> str:
     quiet, asked = world.channel("us-west"), world.channel("us-west")
     users = world.users(4)
-    silent, grants = world.crowd(users[:2], quiet)
-    old, theirs = world.crowd(users[2:], asked)
+    silent, grants = world.people(users[:2], quiet)
+    old, theirs = world.people(users[2:], asked)
     row = world.row("us-west")
     api_url = row.api_url
     began = time.monotonic()
     Server.objects.filter(pk=row.pk).update(api_url=NOWHERE)
     noticed = world.within(30, lambda: not world.row("us-west").works, "the probe")
     grant = world.token(users[2], asked, connection_id=theirs[0]["connection_id"])
-    moved = world.signals.join(grant["endpoint"], [grant["token"]])
+    moved = world.connect(grant)
     time.sleep(max(0.0, 40 - (time.monotonic() - began)))
-    if any(client.ended.is_set() for client in [*silent, *old]):
+    if any(world.is_out(client) for client in [*silent, *old]):
         raise Broken("somebody was removed during the split")
     Server.objects.filter(pk=row.pk).update(api_url=api_url)
-    healed = world.within(30, lambda: all(c.ended.is_set() for c in old), "the old room")
-    if any(client.ended.is_set() for client in [*silent, *moved]):
+    healed = world.within(30, lambda: all(world.is_out(c) for c in old), "the old room")
+    if any(world.is_out(client) for client in [*silent, moved]):
         raise Broken("somebody else was removed after the split")
     if not all(world.is_in(grant["connection_id"]) for grant in grants):
         raise Broken("the quiet room lost its states")
@@ -201,7 +201,7 @@ def split(world: World) -> str:
 def failing_lists(world: World) -> str:
     channel = world.channel("us-west")
     users = world.users(3)
-    clients, grants = world.crowd(users, channel)
+    clients, grants = world.people(users, channel)
     row = world.row("us-west")
     api_url = row.api_url
     fake = FakeLiveKit(key=row.api_key, secret=row.api_secret)
@@ -215,7 +215,7 @@ def failing_lists(world: World) -> str:
                 world.never(
                     100,
                     lambda: (
-                        any(client.ended.is_set() for client in clients)
+                        any(world.is_out(client) for client in clients)
                         or not all(world.is_live(grant["connection_id"]) for grant in grants[1:])
                     ),
                     "somebody was removed",
@@ -223,8 +223,8 @@ def failing_lists(world: World) -> str:
     finally:
         Server.objects.filter(pk=row.pk).update(api_url=api_url)
         fake.close()
-    took = world.within(60, lambda: clients[0].ended.is_set(), "the kick, afterwards")
-    if any(client.ended.is_set() for client in clients[1:]):
+    took = world.within(60, lambda: world.is_out(clients[0]), "the kick, afterwards")
+    if any(world.is_out(client) for client in clients[1:]):
         raise Broken("somebody else was removed")
     return f"nobody removed in 300 s; the kick made meanwhile took effect {took:.1f} s after"
 
@@ -232,7 +232,7 @@ def failing_lists(world: World) -> str:
 def redis_away(world: World) -> str:
     channel = world.channel("us-east")
     (user, other) = world.users(2)
-    clients, grants = world.crowd([user, other], channel)
+    clients, grants = world.people([user, other], channel)
     with redis.Redis.from_url(os.environ["REDIS_URL"]) as client:
         client.flushall()
         client.execute_command("CLIENT", "PAUSE", 60_000, "ALL")
@@ -243,9 +243,9 @@ def redis_away(world: World) -> str:
         world.token(other, channel, connection_id=grants[1]["connection_id"])
         slowest = max(slowest, time.monotonic() - asked)
         time.sleep(2)
-    world.within(60, lambda: clients[0].ended.is_set(), "the kick, afterwards")
+    world.within(60, lambda: world.is_out(clients[0]), "the kick, afterwards")
     took = time.monotonic() - began
-    if clients[1].ended.is_set() or not RoomPin.objects.filter(channel=channel).exists():
+    if world.is_out(clients[1]) or not RoomPin.objects.filter(channel=channel).exists():
         raise Broken("a state or a pin was lost")
     return f"slowest token {slowest:.2f} s; the kick made meanwhile took effect after {took:.0f} s"
 
@@ -253,15 +253,16 @@ def redis_away(world: World) -> str:
 def killed_for_good(world: World) -> str:
     channel = world.channel(None, user_limit=2)
     users = world.users(3)
-    grants = [world.token(user, channel, region="us-west") for user in users[:2]]
-    world.signals.join(grants[0]["endpoint"], [grant["token"] for grant in grants])
-    world.within(30, lambda: all(world.is_in(grant["connection_id"]) for grant in grants))
+    world.ready("us-west")
+    grants = [world.join(user, channel, region="us-west")[1] for user in users[:2]]
+    if grants[0]["endpoint"] != world.servers["us-west"].url:
+        raise Broken("the room is elsewhere")
     world.servers["us-west"].kill()
     noticed = world.within(30, lambda: not world.row("us-west").works, "the probe")
     again = world.token(users[0], channel, connection_id=grants[0]["connection_id"])
     if again["endpoint"] != world.servers["us-east"].url:
         raise Broken("the next token is not for the other server")
-    world.signals.join(again["endpoint"], [again["token"]])
+    world.connect(again)
     path, began = f"/channels/{channel}/voice/token", timezone.now()
     body = {"guild_id": str(GUILD)}
 
@@ -279,7 +280,7 @@ def killed_for_good(world: World) -> str:
 def postgres_restarted(world: World) -> str:
     channel = world.channel("us-east")
     users = world.users(2)
-    clients, grants = world.crowd(users, channel)
+    clients, grants = world.people(users, channel)
     path, body = f"/guilds/{GUILD}/members/{users[0]}", {"channel_id": None}
     kick = world.call("PATCH", path, body, user=MOIRA)[0]
     connections.close_all()
@@ -290,10 +291,10 @@ def postgres_restarted(world: World) -> str:
         raise Broken(f"{status} {answer}")
     world.database.start()
     back = world.within(20, lambda: world.call("GET", states, user=users[1])[0] == 200)
-    world.within(40, lambda: clients[0].ended.is_set(), "the kick, afterwards")
+    world.within(40, lambda: world.is_out(clients[0]), "the kick, afterwards")
     if kick != 200 or world.is_live(grants[0]["connection_id"]):
         raise Broken("what was acknowledged is lost")
-    if clients[1].ended.is_set() or not world.is_in(grants[1]["connection_id"]):
+    if world.is_out(clients[1]) or not world.is_in(grants[1]["connection_id"]):
         raise Broken("somebody else was removed")
     return f"503 meanwhile; answers {back:.1f} s after it is back, the kick before it took effect"
 

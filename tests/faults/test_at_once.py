@@ -70,3 +70,13 @@ def test_a_server_that_hangs_holds_a_task_up_once(west: FakeLiveKit, settings: A
 
     assert len(calls) == 1
     assert DueRoom.objects.count() == 10
+
+
+def test_a_server_with_many_rooms_due_holds_no_other_up(west: FakeLiveKit, east: FakeLiveKit):
+    many, one = (server.pk for server in Server.objects.order_by("-region_id"))
+    due.mark(*((many, f"dm_{n}") for n in range(600)))
+    due.mark((one, "dm_1"))
+
+    first = list(due.first(now=timezone.now()))
+    assert [server_id for server_id, _ in first].count(many) == due.AT_ONCE
+    assert (one, "dm_1") in first

@@ -126,18 +126,40 @@ class World:
     def join(self, user: int, channel: int, **wish: Any) -> tuple[RtcClient, dict[str, str]]:
         """A real client with media, whom the states show as joined."""
         grant = self.token(user, channel, **wish)
-        client = RtcClient(grant["endpoint"], grant["token"], name=f"u{user}")
-        self.stack.callback(client.close)
-        client.connect()
+        client = self.connect(grant)
         self.within(30, lambda: self.is_in(grant["connection_id"]))
         return client, grant
 
+    def connect(self, grant: dict[str, str]) -> RtcClient:
+        """A real client, connected."""
+        client = RtcClient(grant["endpoint"], grant["token"], name=grant["connection_id"])
+        self.stack.callback(client.close)
+        client.connect()
+        return client
+
     def crowd(self, users: list[int], channel: int) -> tuple[list[Any], list[dict[str, str]]]:
-        """Many clients without media, whom the states show as joined: a sweep sees them."""
+        """Many clients without media, whom the states show as joined: a sweep sees them. LiveKit
+        itself ends them after a while."""
         grants = [self.token(user, channel) for user in users]
         clients = self.signals.join(grants[0]["endpoint"], [grant["token"] for grant in grants])
         self.within(30, lambda: all(self.is_in(grant["connection_id"]) for grant in grants))
         return clients, grants
+
+    def people(
+        self, users: list[int], channel: int
+    ) -> tuple[list[RtcClient], list[dict[str, str]]]:
+        """A few with media, who stay."""
+        pairs = [self.join(user, channel) for user in users]
+        return [client for client, _ in pairs], [grant for _, grant in pairs]
+
+    def ready(self, region: str) -> None:
+        """The region's server takes new rooms, whatever was done to it before."""
+        fine = {"down_since": None, "failing_since": None, "failures": 0, "suspect_until": None}
+        self.within(60, lambda: Server.objects.filter(region_id=region, **fine).exists())
+
+    @staticmethod
+    def is_out(client: RtcClient) -> bool:
+        return any(event["event"] == "disconnected" for event in client.events)
 
     @staticmethod
     def is_in(connection_id: str) -> bool:
