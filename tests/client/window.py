@@ -12,7 +12,7 @@ class Window:
     """alice's, bob's or carol's."""
 
     def __init__(self, page: Page, url: str) -> None:
-        self.page, self._url = page, url
+        self.page, self.url = page, url
         self.name = ""
         self.faults: list[str] = []
         page.set_default_timeout(10_000)
@@ -25,7 +25,7 @@ class Window:
 
     def sign_in(self, name: str) -> "Window":
         self.name = name
-        self.page.goto(self._url)
+        self.page.goto(self.url)
         self.page.get_by_role("button", name=re.compile(f"^{name}")).click()
         expect(self.page.locator("#guild")).to_have_text("Demo guild")
         return self
@@ -44,7 +44,7 @@ class Window:
         ).click()
 
     def control(self, name: str) -> Any:
-        return self.page.get_by_role("group", name="Your voice").get_by_role(
+        return self.page.get_by_role("region", name="Your voice").get_by_role(
             "button", name=name, exact=True
         )
 

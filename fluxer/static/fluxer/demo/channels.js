@@ -17,7 +17,7 @@ export function draw({ channels, states, people, here }, house) {
     button.setAttribute("aria-current", String(channel.id === here));
     const limit = channel.user_limit ? `/${channel.user_limit}` : "";
     say(item.querySelector(".count"), count || limit ? `${count}${limit}` : "");
-    button.setAttribute("aria-label", `${channel.name}, ${count}${channel.user_limit ? ` of ${channel.user_limit}` : ""} inside`);
+    say(item.querySelector(".unseen"), count || limit ? " inside" : " nobody inside");
     keep(item.querySelector("ul"), inside, (state) => state.connection_id,
       (state) => makePerson(state, house), (line, state) => updatePerson(line, state, people, house));
   });
@@ -25,7 +25,8 @@ export function draw({ channels, states, people, here }, house) {
 
 function make(channel, house) {
   const button = h("button", { type: "button", className: "channel" }, icon("sound"),
-    h("span", { textContent: channel.name }), h("span", { className: "count" }));
+    h("span", { textContent: channel.name }), h("span", { className: "count" }),
+    h("span", { className: "unseen" }));
   button.onclick = () => house.join(channel.id);
   return h("li", {}, button, h("ul", { ariaLabel: `In ${channel.name}` }));
 }

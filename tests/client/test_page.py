@@ -1,0 +1,101 @@
+"""The page itself: for everybody, in light and dark, on a phone, with a keyboard."""
+
+import re
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.client.conftest import Open
+from tests.client.window import Window
+
+AXE = "axe-core@4.14.1"
+CACHE = Path.home() / ".cache" / "fluxer-voice" / "axe-core-4.14.1"
+
+
+@pytest.fixture(scope="session")
+def axe() -> str:
+    """The source of axe-core, out of its package."""
+    script = CACHE / "package" / "axe.min.js"
+    if not script.exists():
+        npm = shutil.which("npm")
+        if npm is None:
+            pytest.skip("axe-core comes from npm, and there is no npm here (apt-get install npm).")
+        CACHE.mkdir(parents=True, exist_ok=True)
+        subprocess.run([npm, "pack", "--silent", AXE], cwd=CACHE, check=True, capture_output=True)
+        subprocess.run(["tar", "xzf", *CACHE.glob("*.tgz")], cwd=CACHE, check=True)
+    return script.read_text()
+
+
+def violations(window: Window, axe: str) -> list[str]:
+    window.ask(axe + "; null")
+    found: list[dict[str, Any]] = window.ask("axe.run().then(result => result.violations)")
+    return [
+        f"{rule['id']}: {node['html'][:150]} {node['failureSummary'][:300]}"
+        for rule in found
+        for node in rule["nodes"]
+    ]
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_it_is_accessible(window: Open, axe: str, scheme: str, tmp_path: Path) -> None:
+    alice = window(color_scheme=scheme)
+    alice.page.goto(alice.url)
+    assert violations(alice, axe) == []
+    alice.sign_in("Alice")
+    assert violations(alice, axe) == []
+
+    bob = window("Bob").join("Lounge")
+    alice.join("Lounge")
+    for one in (alice, bob):
+        one.press("Camera")
+    alice.sees(bob)
+    alice.page.screenshot(path=tmp_path / f"{scheme}.png")
+    assert violations(alice, axe) == []
+    alice.moderate("Bob")
+    assert violations(alice, axe) == []
+    print(f"pictures in {tmp_path}")
+    assert alice.faults == []
+
+
+def test_it_works_on_a_phone(window: Open, tmp_path: Path) -> None:
+    alice = window(viewport={"width": 360, "height": 740}, has_touch=True, is_mobile=True)
+    alice.page.goto(alice.url)
+    width = "document.documentElement.scrollWidth"
+    assert alice.ask(width) <= 360
+    alice.page.screenshot(path=tmp_path / "phone-welcome.png")
+    alice.sign_in("Alice").join("Lounge")
+    bob = window("Bob").join("Lounge")
+    bob.press("Camera")
+    alice.tile("Bob").scroll_into_view_if_needed()  # what is not looked at is not sent
+    alice.sees(bob)
+    assert alice.ask(width) <= 360
+    alice.page.screenshot(path=tmp_path / "phone.png")
+    for name in ("Mute", "Deafen", "Camera", "Screen", "Leave"):
+        box = alice.control(name).bounding_box()
+        assert box is not None
+        assert min(box["width"], box["height"]) >= 40
+    print(f"pictures in {tmp_path}")
+
+
+def test_it_works_with_the_keyboard_alone(window: Open) -> None:
+    alice = window()
+    alice.page.goto(alice.url)
+    press = alice.page.keyboard.press
+    press("Tab")
+    press("Enter")
+    expect(alice.page.get_by_role("button", name=re.compile("^Lounge"))).to_be_focused()
+    press("Enter")
+    alice.is_in("Lounge")
+    alice.control("Unmute").focus()
+    press("Space")
+    expect(alice.control("Mute")).to_be_focused()
+    # A list that is read again takes the focus away from nobody.
+    alice.page.get_by_role("button", name=re.compile("^Music")).focus()
+    for _ in range(2):
+        with alice.page.expect_response(re.compile("/voice-states$")):
+            pass
+    expect(alice.page.get_by_role("button", name=re.compile("^Music"))).to_be_focused()

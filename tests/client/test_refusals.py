@@ -1,0 +1,131 @@
+"""Whatever stands in the way is said in a sentence, and nothing is tried that would be in vain."""
+
+import os
+from typing import Any
+
+import jwt
+from playwright.sync_api import Route, expect
+
+from fluxer.directory.permissions import Permission
+from tests.client.conftest import Open
+from tests.client.house import House
+from tests.client.window import Window
+from voice import demo
+
+CAROL = 9003
+
+
+def test_who_is_disconnected_is_told_and_stays_out(talk: tuple[Window, Window]) -> None:
+    alice, bob = talk
+    menu = alice.moderate("Bob")
+    menu.get_by_role("button", name="Disconnect").click()
+
+    notice = bob.notice().get_by_role("alert")
+    expect(notice).to_contain_text("A moderator disconnected you.")
+    expect(alice.tile("Bob")).to_have_count(0)
+    # The microphone is off, and nothing is tried.
+    requests: list[str] = []
+    bob.page.on("request", lambda request: requests.append(request.url))
+    bob.page.wait_for_timeout(2500)
+    assert not [url for url in requests if "/voice/token" in url or "@me" in url]
+    assert bob.ask("fluxerVoice.state.at") == "ended"
+
+    notice.get_by_role("button", name="Join again").click()
+    bob.is_in("Lounge")
+
+
+def test_who_is_muted_by_a_moderator_is_told_and_speaks_again_when_that_ends(
+    talk: tuple[Window, Window],
+) -> None:
+    alice, bob = talk
+    alice.moderate("Bob").get_by_role("button", name="Mute for everybody").click()
+    expect(bob.notice()).to_contain_text("You may not speak here just now.")
+    expect(bob.page.locator("#microphone")).to_be_disabled()
+    expect(alice.in_list("Bob").get_by_role("img", name="muted by a moderator")).to_be_visible()
+    alice.until("performance.now() - ears.heardAt > 700")
+
+    alice.moderate("Bob").get_by_role("button", name="Unmute for everybody").click()
+    expect(bob.notice()).not_to_contain_text("You may not")
+    alice.listen()
+    alice.hears(bob)
+
+
+def test_a_full_channel(window: Open) -> None:
+    for name in ("Alice", "Bob"):
+        window(name).join("Booth for two", talk=False)
+    carol = window("Carol")
+    carol.choose("Booth for two")
+    expect(carol.notice().get_by_role("alert")).to_contain_text("This channel is full.")
+    expect(carol.page.locator("#place")).to_have_text("Nowhere yet")
+
+
+def test_no_permission(window: Open, house: House) -> None:
+    deny = {"id": str(CAROL), "type": 1, "allow": "0", "deny": str(int(Permission.CONNECT))}
+    house.tell(f"channels/{demo.MUSIC}", {"overwrites": [deny]}, "PATCH")
+    carol = window("Carol")
+    carol.choose("Music")
+    expect(carol.notice().get_by_role("alert")).to_contain_text("do not have permission")
+
+
+def test_a_permission_that_goes_while_one_is_in(window: Open, house: House) -> None:
+    carol = window("Carol").join("Music", talk=False)
+    deny = {"id": str(CAROL), "type": 1, "allow": "0", "deny": str(int(Permission.CONNECT))}
+    house.tell(f"channels/{demo.MUSIC}", {"overwrites": [deny]}, "PATCH")
+    expect(carol.notice().get_by_role("alert")).to_contain_text("no longer have access")
+
+
+def test_no_server(window: Open, house: House) -> None:
+    places = [f"regions/{region}/servers/{region}-1" for region in house.media]
+    for place in places:
+        house.tell(place, {"is_active": False}, "PATCH")
+    try:
+        alice = window("Alice")
+        alice.choose("Lounge")
+        expect(alice.notice().get_by_role("alert")).to_contain_text("no voice server at the moment")
+    finally:
+        for place in places:
+            house.tell(place, {"is_active": True}, "PATCH")
+
+
+def test_an_expired_session(window: Open) -> None:
+    alice = window()
+    alice.page.route("**/demo/session", expired)
+    alice.page.goto(alice.url)
+    alice.page.get_by_role("button", name="Alice").click()
+    expect(alice.page.locator("#welcome-notice")).to_contain_text("Your session has expired")
+    expect(alice.page.locator("#house")).to_be_hidden()
+
+
+def expired(route: Route) -> None:
+    """The session as it will be tomorrow."""
+    answer = route.fetch()
+    body: dict[str, Any] = answer.json()
+    claims = jwt.decode(body["token"], options={"verify_signature": False})
+    claims["exp"] -= 2 * demo.TOKEN_LIFE
+    route.fulfill(response=answer, json={**body, "token": sign(claims)})
+
+
+def sign(claims: dict[str, Any]) -> str:
+    return jwt.encode(claims, os.environ["FLUXER_AUTH_JWT_KEY"], algorithm="HS256")
+
+
+def test_a_service_that_is_away_is_said_to_be(window: Open) -> None:
+    alice = window("Alice").join("Lounge", talk=False)
+    alice.page.route("**/guilds/**", lambda route: route.abort())
+    expect(alice.page.locator("#stale")).to_contain_text("may be out of date")
+    alice.page.unroute("**/guilds/**")
+    expect(alice.page.locator("#stale")).to_have_text("")
+
+
+def test_no_microphone(window: Open) -> None:
+    alice = window("Alice").join("Lounge", talk=False)
+    alice.ask(
+        "navigator.mediaDevices.getUserMedia = async () =>"
+        " { throw new DOMException('no', 'NotAllowedError'); }; null"
+    )
+    alice.press("Unmute")
+    expect(alice.notice().get_by_role("alert")).to_contain_text(
+        "not allowed to use your microphone"
+    )
+    expect(alice.control("Unmute")).to_be_visible()
+    assert alice.ask("fluxerVoice.state.at") == "in"
