@@ -83,7 +83,7 @@ function begin(token) {
   window.fluxerVoice = voice; // to play with in the console
   voice.on("state", onState);
   voice.on("people", draw);
-  voice.on("wishes", drawControls);
+  voice.on("wishes", () => (drawControls(), drawState(voice.state)));
   voice.on("rights", onRights);
   voice.on("figures", onFigures);
   voice.on("step", onStep);
@@ -136,7 +136,7 @@ function drawState(state) {
   const said = {
     out: "Choose a channel to talk.",
     joining: `Joining ${name}…`,
-    in: `You are in, on ${house.regionName(state.regionId)}.`,
+    in: `You are in, on ${house.regionName(state.regionId)}.${voice.wishes.microphone ? "" : " You are muted."}`,
     away: "The connection was lost. Reconnecting…",
     recovering: `${sentences.ofCause(state.cause)}${state.error ? ` ${sentences.ofError(state.error)}` : ""}`,
     ended: "You are not in a channel.",
@@ -272,7 +272,7 @@ function drawControls() {
   for (const [id, { wish = id, words, icons }] of Object.entries(CONTROLS)) {
     const is = voice.wishes[wish];
     const button = $(id);
-    button.setAttribute("aria-pressed", String(is));
+    button.classList.toggle("on", is);
     say(button.querySelector("span"), words[Number(is)]);
     button.querySelector("use").setAttribute("href", `#i-${icons[Number(is)]}`);
   }

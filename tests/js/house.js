@@ -1,0 +1,163 @@
+// A service, a LiveKit and devices that are none: they say what a test wants, and keep what they heard.
+import { FluxerVoice } from "../../fluxer/static/fluxer/voice/fluxer-voice.js";
+
+export const GUILD = "10";
+export const LOUNGE = "100";
+export const MUSIC = "200";
+
+/** Everything that can happen without the clock has happened. */
+export async function quiet() {
+  for (let turns = 0; turns < 50; turns += 1) await Promise.resolve();
+}
+
+class Track {
+  readyState = "live";
+  enabled = true;
+  constructor(kind) {
+    this.kind = kind;
+  }
+
+  addEventListener() {}
+
+  stop() {
+    this.readyState = "ended";
+  }
+}
+
+class Published {
+  isMuted = false;
+  constructor(track) {
+    this.mediaStreamTrack = track;
+  }
+
+  async mute() {
+    this.isMuted = true;
+  }
+
+  async unmute() {
+    this.isMuted = false;
+  }
+}
+
+export class House {
+  requests = [];
+  rooms = [];
+  captured = [];
+  /** What is answered, by method and the end of the path; a function, a body, or {status, ...}. */
+  answers = {};
+  number = 0;
+
+  constructor() {
+    const house = this;
+    class Room {
+      state = "disconnected";
+      listeners = new Map();
+      remoteParticipants = new Map();
+
+      constructor(options) {
+        this.options = options;
+        const published = new Map();
+        this.localParticipant = {
+          identity: "user_1_conn_x", name: "alice", isLocal: true, trackPublications: published,
+          permissions: { canPublish: true, canSubscribe: true, canPublishSources: [1, 2, 3, 4] },
+          getTrackPublication: (source) => published.get(source),
+          publishTrack: async (track, { source }) => {
+            published.set(source, { source, track: new Published(track) });
+            return published.get(source);
+          },
+          unpublishTrack: async (track) => {
+            for (const [source, one] of published) if (one.track === track) published.delete(source);
+          },
+        };
+        this.published = published;
+        house.rooms.push(this);
+      }
+
+      on(name, listener) {
+        this.listeners.set(name, listener);
+      }
+
+      say(name, ...said) {
+        this.listeners.get(name)?.(...said);
+      }
+
+      async connect(endpoint, token) {
+        this.token = token;
+        if (house.refuses?.(endpoint)) throw new Error("no answer");
+        this.state = "connected";
+      }
+
+      async disconnect() {
+        this.state = "disconnected";
+      }
+
+      /** LiveKit puts us out. */
+      drop(reason) {
+        this.state = "disconnected";
+        this.say("Disconnected", reason);
+      }
+    }
+    const names = [
+      "Reconnecting", "SignalReconnecting", "Reconnected", "Disconnected",
+      "ParticipantPermissionsChanged", "AudioPlaybackStatusChanged", "TrackSubscribed",
+      "TrackUnsubscribed", "LocalTrackPublished", "LocalTrackUnpublished", "ParticipantConnected",
+      "ParticipantDisconnected", "TrackMuted", "TrackUnmuted", "TrackPublished", "TrackUnpublished",
+      "ActiveSpeakersChanged", "ConnectionQualityChanged", "ParticipantNameChanged",
+    ];
+    this.livekit = {
+      Room,
+      DefaultReconnectPolicy: class {},
+      RoomEvent: Object.fromEntries(names.map((name) => [name, name])),
+      DisconnectReason: { DUPLICATE_IDENTITY: 2 },
+      Track: { Source: { Microphone: "microphone", Camera: "camera", ScreenShare: "screen_share", ScreenShareAudio: "screen_share_audio" } },
+      VideoQuality: { LOW: 0, MEDIUM: 1, HIGH: 2 },
+    };
+    this.devices = {
+      getUserMedia: async (wanted) => {
+        const track = new Track(wanted.video ? "video" : "audio");
+        this.captured.push(track);
+        return { getTracks: () => [track] };
+      },
+    };
+  }
+
+  voice(options = {}) {
+    const voice = new FluxerVoice({
+      api: "http://service", token: "a-token", livekit: this.livekit, devices: this.devices,
+      fetch: (url, request) => this.fetch(url, request), random: () => 0, ...options,
+    });
+    this.states = [];
+    voice.on("state", (state) => this.states.push(state.at));
+    return voice;
+  }
+
+  async fetch(url, { method, body, headers }) {
+    const path = url.replace("http://service", "");
+    const asked = { method, path, body: body ? JSON.parse(body) : undefined, authorization: headers.Authorization };
+    this.requests.push(asked);
+    const known = Object.entries(this.answers).find(([key]) => `${method} ${path}`.includes(key));
+    let said = known?.[1];
+    if (typeof said === "function") said = await said(asked);
+    if (said === undefined) said = this.usual(asked);
+    const { status = 200, ...rest } = said;
+    return { ok: status < 300, status, statusText: "", headers: new Headers(), json: async () => rest };
+  }
+
+  usual({ method, path, body }) {
+    if (path.endsWith("/voice/token")) {
+      this.number += 1;
+      const connection = body.connection_id ?? `conn_${this.number}`;
+      return { token: `token_${this.number}`, endpoint: "ws://a", connection_id: connection };
+    }
+    return method === "PATCH" ? { channel_id: body.channel_id ?? LOUNGE } : {};
+  }
+
+  /** How often something was asked. */
+  asked(text) {
+    return this.requests.filter(({ method, path }) => `${method} ${path}`.includes(text));
+  }
+
+  get room() {
+    return this.rooms.at(-1);
+  }
+}

@@ -1,0 +1,213 @@
+// FluxerVoice between a service and a LiveKit that say what a test wants. The clock is ours.
+import assert from "node:assert/strict";
+import { afterEach, beforeEach, describe, mock, test } from "node:test";
+
+import { GUILD, House, LOUNGE, MUSIC, quiet } from "./house.js";
+
+const lounge = { guildId: GUILD, channelId: LOUNGE };
+const gone = (reason) => ({ status: 404, code: "UNKNOWN_VOICE_STATE", message: "", reason });
+
+let house;
+let voice;
+
+beforeEach(() => {
+  mock.timers.enable({ apis: ["setTimeout", "setInterval", "Date"] });
+  house = new House();
+  voice = house.voice();
+});
+
+afterEach(async () => {
+  await voice.leave();
+  mock.timers.reset();
+});
+
+async function after(ms) {
+  mock.timers.tick(ms);
+  await quiet();
+}
+
+describe("joining", () => {
+  test("a token, a room, and nothing is published by itself", async () => {
+    await voice.join(lounge);
+    assert.equal(voice.state.at, "in");
+    assert.deepEqual(house.states, ["joining", "joining", "in"]);
+    assert.equal(house.room.token, "token_1");
+    assert.equal(house.room.options.adaptiveStream, true);
+    assert.equal(house.room.options.dynacast, true);
+    assert.equal(house.captured.length, 0);
+  });
+
+  test("never two at once: the second choice wins, and the first is told", async () => {
+    const first = voice.join(lounge);
+    const second = voice.join({ ...lounge, channelId: MUSIC });
+    await assert.rejects(first, { code: "SUPERSEDED" });
+    await second;
+    assert.equal(voice.state.channelId, MUSIC);
+    assert.equal(house.rooms.filter((room) => room.state === "connected").length, 1);
+  });
+
+  test("Retry-After is waited for, to the second", async () => {
+    house.answers = { "/voice/token": { status: 503, code: "SERVICE_UNAVAILABLE", message: "", retry_after: 7 } };
+    const joined = voice.join(lounge);
+    await quiet();
+    await after(6999);
+    assert.equal(house.asked("/voice/token").length, 1);
+    house.answers = {};
+    await after(1);
+    await joined;
+    assert.equal(house.asked("/voice/token").length, 2);
+  });
+
+  test("a refusal is the service's own error", async () => {
+    house.answers = { "/voice/token": { status: 400, code: "VOICE_CHANNEL_FULL", message: "Voice channel is full" } };
+    await assert.rejects(voice.join(lounge), { code: "VOICE_CHANNEL_FULL", status: 400 });
+    assert.equal(voice.state.why, "refused");
+  });
+
+  test("a seat that came too late is given back", async () => {
+    let answer;
+    house.answers = { "/voice/token": () => new Promise((resolve) => (answer = resolve)) };
+    const joined = voice.join(lounge);
+    joined.catch(() => {});
+    await quiet();
+    await voice.leave();
+    answer({ token: "t", endpoint: "ws://a", connection_id: "conn_late" });
+    await quiet();
+    assert.deepEqual(house.asked("PATCH").at(-1).body, { channel_id: null, connection_id: "conn_late" });
+    assert.equal(house.rooms.length, 0);
+  });
+
+  test("an expired token is asked for once more", async () => {
+    const given = [];
+    voice = house.voice({ token: (refused) => given.push(refused) && (refused ? "fresh" : "stale") });
+    house.answers = { "/voice/token": ({ authorization }) =>
+      authorization === "Bearer stale" ? { status: 401, code: "UNAUTHORIZED", message: "" } : undefined };
+    await voice.join(lounge);
+    assert.deepEqual(given.slice(0, 2), [false, true]);
+  });
+});
+
+describe("coming back", () => {
+  beforeEach(async () => {
+    await voice.join(lounge);
+    await voice.setMicrophone(true);
+    await after(60_000);
+  });
+
+  test("moved: in the other room with the same microphone, captured once", async () => {
+    house.answers = { "GET /guilds/10/voice-states/@me": { channel_id: MUSIC, connection_id: "conn_moved" } };
+    house.room.drop();
+    await quiet();
+    assert.equal(voice.state.at, "in");
+    assert.equal(voice.state.channelId, MUSIC);
+    assert.equal(house.asked("/voice/token").at(-1).body.connection_id, "conn_moved");
+    assert.equal(house.captured.length, 1);
+    assert.equal(house.room.published.get("microphone").track.mediaStreamTrack, house.captured[0]);
+  });
+
+  test("another region: joins again, as a new connection", async () => {
+    house.answers = { "GET /guilds/10/voice-states/@me": gone("region_changed") };
+    house.room.drop();
+    await quiet();
+    assert.equal(voice.state.at, "in");
+    assert.equal(house.asked("/voice/token").at(-1).body.connection_id, undefined);
+  });
+
+  test("put out: told, out, and the microphone is off", async () => {
+    house.answers = { "GET /guilds/10/voice-states/@me": gone("disconnected") };
+    house.room.drop();
+    await quiet();
+    assert.equal(voice.state.why, "disconnected");
+    assert.equal(house.captured[0].readyState, "ended");
+    const asked = house.requests.length;
+    await after(600_000);
+    assert.equal(house.requests.length, asked);
+  });
+
+  test("a server that does not answer: again and again, until another one is given", async () => {
+    house.answers = { "GET /guilds/10/voice-states/@me": { channel_id: LOUNGE, connection_id: "conn_1" } };
+    house.refuses = () => true;
+    house.room.drop();
+    await quiet();
+    for (let times = 0; times < 3; times += 1) await after(4000);
+    assert.equal(voice.state.at, "recovering");
+    house.refuses = () => false;
+    await after(4000);
+    assert.equal(voice.state.at, "in");
+    assert.ok(house.asked("/voice/token").every(({ body }) => [undefined, "conn_1"].includes(body.connection_id)));
+  });
+
+  test("what an old room still says is old news", async () => {
+    const old = house.room;
+    house.answers = { "GET /guilds/10/voice-states/@me": { channel_id: MUSIC, connection_id: "conn_moved" } };
+    old.drop();
+    await quiet();
+    old.drop();
+    await quiet();
+    assert.equal(voice.state.at, "in");
+    assert.equal(house.asked("/voice/token").length, 2);
+  });
+});
+
+describe("what one wants and may", () => {
+  beforeEach(() => voice.join(lounge));
+
+  test("a muted microphone stays captured, and is not published anew", async () => {
+    await voice.setMicrophone(true);
+    await voice.setMicrophone(false);
+    assert.equal(house.room.published.get("microphone").track.isMuted, true);
+    await voice.setMicrophone(true);
+    assert.equal(house.captured.length, 1);
+    assert.equal(house.room.published.get("microphone").track.isMuted, false);
+  });
+
+  test("deafened, one is not heard either; afterwards it is as before", async () => {
+    await voice.setMicrophone(true);
+    await voice.setDeafened(true);
+    assert.equal(house.room.published.get("microphone").track.isMuted, true);
+    await voice.setDeafened(false);
+    assert.equal(house.room.published.get("microphone").track.isMuted, false);
+  });
+
+  test("a right that comes back brings back what was wanted", async () => {
+    await voice.setMicrophone(true);
+    const me = house.room.localParticipant;
+    me.permissions = { ...me.permissions, canPublishSources: [1, 3] };
+    house.room.published.delete("microphone"); // as LiveKit does
+    house.room.say("ParticipantPermissionsChanged", null, me);
+    await quiet();
+    assert.equal(house.room.published.has("microphone"), false);
+    assert.equal(voice.rights.canSpeak, false);
+
+    me.permissions = { ...me.permissions, canPublishSources: [1, 2, 3] };
+    house.room.say("ParticipantPermissionsChanged", null, me);
+    await quiet();
+    assert.equal(house.room.published.has("microphone"), true);
+  });
+
+  test("a device that is refused is said to be, and not wanted any more", async () => {
+    house.devices.getUserMedia = async () => {
+      throw Object.assign(new Error("no"), { name: "NotAllowedError" });
+    };
+    await assert.rejects(voice.setMicrophone(true), { code: "MICROPHONE_DENIED" });
+    assert.equal(voice.wishes.microphone, false);
+    assert.equal(voice.state.at, "in");
+  });
+
+  test("a camera that is switched off is off", async () => {
+    await voice.setCamera(true);
+    await voice.setCamera(false);
+    assert.equal(house.captured[0].readyState, "ended");
+    assert.equal(house.room.published.has("camera"), false);
+  });
+
+  test("the others are told, once each time, and the last word wins", async () => {
+    await quiet();
+    voice.setMicrophone(true);
+    voice.setMicrophone(false);
+    await voice.setMicrophone(true);
+    await quiet();
+    const flags = house.asked("PATCH").map(({ body }) => body.self_mute);
+    assert.deepEqual(flags, [true, false]);
+  });
+});
