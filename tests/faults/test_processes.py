@@ -97,6 +97,8 @@ def test_one_server_hangs_with_200_rooms_due_and_a_kick_elsewhere_takes_effect(
 ):
     west.webhooks.off()
     east.webhooks.off()
+    # So long that whoever had to wait for a hanging call would wait far longer than a busy machine.
+    product.environment["LIVEKIT_TIMEOUT"] = "30"
     (bob,) = inhabit(east, VOICE, range(BOB, BOB + 1))
     product.web()
     product.worker()
@@ -108,7 +110,7 @@ def test_one_server_hangs_with_200_rooms_due_and_a_kick_elsewhere_takes_effect(
     soon(lambda: west.calls, seconds=10)
 
     assert kicked(product) == 200
-    assert soon(lambda: not bob.inside) < 2
+    assert soon(lambda: not bob.inside) < 15
     assert DueRoom.objects.filter(server=hanging).count() == 200
 
 
