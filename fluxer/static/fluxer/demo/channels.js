@@ -49,7 +49,7 @@ function makePerson(state, house) {
 function updatePerson(line, state, people, house) {
   line.state = state;
   const heard = people.find((person) => person.connectionId === state.connection_id);
-  line.classList.toggle("speaking", Boolean(heard?.isSpeaking));
+  line.classList.toggle("speaking", Boolean(heard?.isSpeaking && heard.microphone));
   const who = line.querySelector(".who");
   const isMe = state.user_id === house.me && state.connection_id === house.connectionId();
   say(who, house.name(state.user_id) + (isMe ? " (you)" : "") + (state.joined_at ? "" : ", on the way"));

@@ -46,7 +46,7 @@ function make({ person, source }, house) {
 
 function update(tile, { person, source }) {
   const isScreen = source === "screen";
-  tile.className = ["tile", source, person.isMe ? "me" : "", person.isSpeaking && !isScreen ? "speaking" : ""].join(" ");
+  tile.className = ["tile", source, person.isMe ? "me" : "", person.isSpeaking && person.microphone && !isScreen ? "speaking" : ""].join(" ");
   const who = person.isMe ? `${person.name} (you)` : person.name;
   say(tile.querySelector(".name"), isScreen ? `${who}: screen` : who);
   attach(tile, pictures.get(`${person.identity}:${source}`), who);

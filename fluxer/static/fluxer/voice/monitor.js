@@ -28,8 +28,10 @@ export class Monitor {
     const timer = this.#timer;
     const now = await entries(room);
     if (timer !== this.#timer || room.state !== "connected") return;
-    const figures = measure(this.#before, now);
+    const before = this.#before;
     this.#before = now;
+    if (before.size === 0) return; // rates are between two readings
+    const figures = measure(before, now);
     this.#told({ ...figures, quality: room.localParticipant.connectionQuality });
   }
 }
