@@ -13,8 +13,8 @@ export function prepare(house) {
     try {
       await house.ask("PATCH", `/guilds/${house.guild}/members/${target.user_id}`, body);
       note(`${text} ${house.name(target.user_id)}.`);
+      await house.refresh(); // the menu that is opened next says how it is then
       dialog.close();
-      house.refresh();
     } catch (error) {
       show(house.sentence(error));
     }
