@@ -1,6 +1,5 @@
 """The routes of a channel's voice settings."""
 
-
 from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
