@@ -55,7 +55,7 @@ class House(Product):
         """Everybody out, and every channel as it was made."""
         for channel in demo.VOICE_CHANNELS:
             self.back_end.do("POST", f"/service/channels/{channel}/voice/disconnect")
-            settings = {"rtc_region": None, "overwrites": []}
+            settings: dict[str, Any] = {"rtc_region": None, "overwrites": []}
             self.tell(f"channels/{channel}", settings, "PATCH")
         for person in demo.PEOPLE:
             flags = {"mute": False, "deaf": False}

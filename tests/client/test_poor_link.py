@@ -35,11 +35,11 @@ def test_the_camera_gives_way_and_comes_back(window: Open) -> None:
     alice.ask(f"{steps}; null")
 
     throttle(session, **POOR)
-    alice.until("steps.length >= 2", within=30)
+    alice.until("steps.length > 0", within=30)
     expect(alice.notice()).to_contain_text("Your connection is weak")
     bob.listen()
     bob.hears(alice)
-    assert alice.ask("steps").count("downmedium") == 1
+    assert alice.ask("steps[0]") == "downmedium"
 
     throttle(session)
     alice.until("steps.at(-1)?.startsWith('up')", within=40)

@@ -12,12 +12,12 @@ import { Api, VoiceError } from "./api.js";
 import { Capture, CAPTURE } from "./capture.js";
 import { Emitter } from "./emitter.js";
 import { Flags } from "./flags.js";
-import { isUnderWay, START, step } from "./journey.js";
 import { judge, next, RUNGS, TOP } from "./ladder.js";
 import { Monitor } from "./monitor.js";
 import { locate } from "./position.js";
 import { Publishing, rights } from "./publishing.js";
 import * as sentences from "./sentences.js";
+import { Trip } from "./trip.js";
 import { Visit } from "./visit.js";
 
 export { sentences, VoiceError };
@@ -37,17 +37,9 @@ export { sentences, VoiceError };
  */
 
 export class FluxerVoice {
-  #options;
-  #livekit;
   #api;
+  #trip;
   #emitter = new Emitter();
-  #journey = START;
-  /** @type {Visit | null} */
-  #visit = null;
-  /** @type {Visit | null} */
-  #entering = null;
-  #arrival = null;
-  #timer;
   #wishes = { microphone: false, camera: false, screen: false, deafened: false };
   #trouble = {};
   #capture;
@@ -58,16 +50,20 @@ export class FluxerVoice {
 
   /** @param {Options} options */
   constructor(options) {
-    this.#options = options;
-    this.#livekit = options.livekit ?? globalThis.LivekitClient;
-    if (!this.#livekit) throw new Error("livekit-client is missing: load it first, or pass it as `livekit`.");
+    const { livekit = globalThis.LivekitClient, room, connect, capture, devices, random, patience } = options;
+    if (!livekit) throw new Error("livekit-client is missing: load it first, or pass it as `livekit`.");
     this.#api = new Api(options);
-    this.#capture = new Capture(options.capture, options.devices, (kind) => this.#wish(kind, false));
-    this.#publishing = new Publishing(this.#livekit, this.#capture, (kind, error) => this.#fail(kind, error));
-    this.#flags = new Flags((flags, connectionId) => this.#own("PATCH", { ...flags, connection_id: connectionId }));
+    this.#trip = new Trip({
+      api: this.#api, connect, chance: { random, patience },
+      visit: (tell) => this.#deafen(new Visit(livekit, room, { ...CAPTURE, ...capture }, tell)),
+      tell: (name, detail) => this.#heard(name, detail),
+    });
+    this.#capture = new Capture(capture, devices, (kind) => this.#wish(kind, false));
+    this.#publishing = new Publishing(livekit, this.#capture, (kind, error) => this.#fail(kind, error));
+    this.#flags = new Flags((flags, id) => this.#trip.own("PATCH", { ...flags, connection_id: id }));
     this.#monitor = new Monitor((figures) => this.#measured(figures));
-    globalThis.addEventListener?.("online", () => this.#on({ type: "waited" }));
-    globalThis.addEventListener?.("pagehide", () => this.#on({ type: "leave" }));
+    globalThis.addEventListener?.("online", () => this.#trip.on({ type: "waited" }));
+    globalThis.addEventListener?.("pagehide", () => this.#trip.on({ type: "leave" }));
   }
 
   /**
@@ -84,8 +80,8 @@ export class FluxerVoice {
 
   /** Where one is on the way: the detail of `state`. */
   get state() {
-    const { at, place, connectionId, cause, why, error, retryAt } = this.#journey;
-    const { region_id: regionId = null, server_id: serverId = null } = this.#visit?.where ?? {};
+    const { at, place, connectionId, cause, why, error, retryAt } = this.#trip.journey;
+    const { region_id: regionId = null, server_id: serverId = null } = this.#trip.visit?.where ?? {};
     return {
       at, guildId: place?.guildId ?? null, channelId: place?.channelId ?? null, connectionId,
       cause, why, error, retryAt, regionId, serverId,
@@ -94,7 +90,7 @@ export class FluxerVoice {
 
   /** @returns {import("./people.js").Person[]} */
   get people() {
-    return this.#visit?.people ?? [];
+    return this.#trip.visit?.people ?? [];
   }
 
   /** What the person wants on; with `isDeafened`, nobody hears them either. */
@@ -104,12 +100,12 @@ export class FluxerVoice {
 
   /** What they may: `canSpeak`, `canVideo`, `canStream`, `canHear`. */
   get rights() {
-    return rights(this.#visit?.room.localParticipant.permissions);
+    return rights(this.#trip.visit?.room.localParticipant.permissions);
   }
 
   /** LiveKit's own room, for what this module does not do; another one after every return. */
   get room() {
-    return this.#visit?.room ?? null;
+    return this.#trip.visit?.room ?? null;
   }
 
   /**
@@ -124,37 +120,37 @@ export class FluxerVoice {
    *   browser, and so the person; it goes into requests and nowhere else
    */
   async join({ guildId = null, channelId, region = null, position = null }) {
-    this.#settleArrival(new VoiceError("SUPERSEDED", "Another channel was chosen meanwhile."));
-    const arrival = (this.#arrival = resolvers());
-    arrival.promise.catch(() => {});
+    this.#trip.supersede();
+    const arrival = this.#trip.arrival();
     const place = { guildId, channelId, region, ...(await locate(position)) };
-    if (this.#arrival === arrival) {
+    if (this.#trip.arrival() === arrival) {
       this.#ladder = TOP;
       this.#publishing.rung = RUNGS[0];
-      this.#on({ type: "join", place });
+      this.#trip.on({ type: "join", place });
     }
-    return arrival.promise;
+    return arrival;
   }
 
   /** Leave; the service knows when this resolves, if it can be reached. */
   async leave() {
     this.#wishes = { ...this.#wishes, camera: false, screen: false };
-    const left = this.#on({ type: "leave" });
+    const left = this.#trip.on({ type: "leave" });
     this.#tellWishes();
     await Promise.all(left);
   }
 
   /** Go to another channel of the guild. On an error one stays where one is. @param {string} channelId */
   async moveTo(channelId) {
-    const { at, place, connectionId } = this.#journey;
+    const { at, place, connectionId } = this.#trip.journey;
     if (!["in", "away"].includes(at)) throw new VoiceError("USER_NOT_IN_VOICE", "Join a channel first.");
-    const state = await this.#own("PATCH", { channel_id: channelId, connection_id: connectionId }, place);
-    const isThere = this.#journey.at === "in" && this.#journey.place.channelId === channelId;
-    if (isThere || !isUnderWay(this.#journey)) return undefined;
-    const arrival = (this.#arrival ??= resolvers());
-    arrival.promise.catch(() => {});
-    this.#on({ type: "relocated", state });
-    return arrival.promise;
+    const change = { channel_id: channelId, connection_id: connectionId };
+    const state = await this.#trip.own("PATCH", change, place);
+    const now = this.#trip.journey;
+    const isThere = now.at === "in" && now.place.channelId === channelId;
+    if (isThere || !this.#trip.isUnderWay) return undefined;
+    const arrival = this.#trip.arrival();
+    this.#trip.on({ type: "relocated", state });
+    return arrival;
   }
 
   /** @param {boolean} is */
@@ -180,7 +176,7 @@ export class FluxerVoice {
 
   /** Browsers play sound only after a click: call this from one, after `playback` said so. */
   startAudio() {
-    return this.#visit?.room.startAudio();
+    return this.#trip.visit?.room.startAudio();
   }
 
   /**
@@ -204,8 +200,8 @@ export class FluxerVoice {
    * @param {{type: string, data: {connection_id: string, reason: string}}} event
    */
   told({ type, data }) {
-    const concerns = data?.reason !== "failed_over" || data.connection_id === this.#journey.connectionId;
-    if (type === "VOICE_SERVER_UPDATE" && concerns) this.#on({ type: "told", reason: data.reason });
+    const concerns = data?.reason !== "failed_over" || data.connection_id === this.#trip.journey.connectionId;
+    if (type === "VOICE_SERVER_UPDATE" && concerns) this.#trip.on({ type: "told", reason: data.reason });
   }
 
   /** Any other request to the service, as the same caller. Throws VoiceError. */
@@ -215,110 +211,42 @@ export class FluxerVoice {
 
   // What happens, and what follows from it
 
-  #on(event) {
-    const before = this.#journey;
-    const chance = { random: this.#options.random, patience: this.#options.patience };
-    const { journey, orders } = step(before, { now: Date.now(), ...event }, chance);
-    this.#journey = journey;
-    if (journey.next === null) clearTimeout(this.#timer);
-    const done = orders.map((order) => this.#orders[order.type](order));
-    if (journey !== before) this.#changed(before);
-    return done;
+  #heard(name, detail) {
+    const follow = {
+      changed: () => {
+        if (!this.#trip.isUnderWay) {
+          this.#capture.releaseAll();
+          this.#flags.forget();
+        }
+        this.#emitter.emit("state", this.state);
+      },
+      entered: () => {
+        this.#monitor.start(this.room);
+        this.#emitter.emit("rights", this.rights);
+        this.#settle();
+      },
+      emptied: () => {
+        this.#monitor.stop();
+        this.#emitter.emit("people", []);
+      },
+      people: () => this.#emitter.emit("people", this.people),
+      rights: () => {
+        this.#emitter.emit("rights", this.rights);
+        this.#settle();
+      },
+      playback: () => this.#emitter.emit("playback", detail),
+      picture: () => this.#emitter.emit("picture", detail),
+      pictureEnded: () => this.#emitter.emit("pictureEnded", detail),
+    }[name];
+    if (follow) return follow();
+    this.#trip.on({ type: name, run: this.#trip.journey.run, ...detail });
+    if (name === "reconnected") this.#settle();
+    return undefined;
   }
 
-  #changed(before) {
-    const { at, why, error } = this.#journey;
-    if (at === "in" && before.at !== "in") this.#settleArrival(null);
-    if (!isUnderWay(this.#journey)) {
-      this.#capture.releaseAll();
-      this.#flags.forget();
-      this.#settleArrival(
-        at === "ended"
-          ? error ?? new VoiceError((why ?? "ended").toUpperCase(), sentences.ofEnd({ why, error }))
-          : new VoiceError("LEFT", "You left."),
-      );
-    }
-    this.#emitter.emit("state", this.state);
-  }
-
-  #orders = {
-    close: () => {
-      this.#monitor.stop();
-      const visits = [this.#visit, this.#entering];
-      this.#visit = this.#entering = null;
-      this.#emitter.emit("people", []);
-      return Promise.all(visits.map((visit) => visit?.end()));
-    },
-
-    token: async ({ place, connectionId, run }) => {
-      try {
-        const { guildId, channelId, region, latitude, longitude } = place;
-        const grant = await this.#api.ask("POST", `/channels/${channelId}/voice/token`, {
-          guild_id: guildId, region, latitude, longitude, connection_id: connectionId ?? undefined,
-        });
-        // A seat that nobody waits for any more.
-        if (!isUnderWay(this.#journey)) this.#leave(place, grant.connection_id);
-        this.#on({ type: "granted", run, grant });
-      } catch (error) {
-        this.#on({ type: "failed", run, stage: "token", error: known(error) });
-      }
-    },
-
-    ask: async ({ place, connectionId, run }) => {
-      try {
-        const state = await this.#own("GET", { connection_id: connectionId }, place);
-        this.#on({ type: "found", run, state });
-      } catch (error) {
-        if (error.code === "UNKNOWN_VOICE_STATE") this.#on({ type: "gone", run, reason: error.reason });
-        else this.#on({ type: "failed", run, stage: "ask", error: known(error) });
-      }
-    },
-
-    connect: async ({ grant, run }) => {
-      const capture = { ...CAPTURE, ...this.#options.capture };
-      const visit = new Visit(this.#livekit, this.#options.room, capture, (name, detail) => this.#heard(visit, name, detail));
-      this.#entering?.end();
-      this.#entering = visit;
-      visit.deafened = this.#wishes.deafened;
-      try {
-        await visit.enter(grant, this.#options.connect);
-      } catch (cause) {
-        visit.end();
-        this.#on({ type: "failed", run, stage: "connect", error: new VoiceError("CONNECT", "The voice server does not answer.", { cause }) });
-        return;
-      }
-      if (this.#entering !== visit) return;
-      this.#visit?.end();
-      this.#visit = visit;
-      this.#entering = null;
-      this.#monitor.start(visit.room);
-      this.#on({ type: "connected", run });
-      this.#emitter.emit("people", this.people);
-      this.#emitter.emit("rights", this.rights);
-      await this.#settle();
-    },
-
-    wait: ({ ms, run }) => {
-      clearTimeout(this.#timer);
-      this.#timer = setTimeout(() => this.#on({ type: "waited", run }), ms);
-    },
-
-    tellLeft: ({ place, connectionId }) => connectionId && this.#leave(place, connectionId),
-  };
-
-  /** LiveKit says something about a visit. */
-  #heard(visit, name, detail) {
-    if (name === "picture" || name === "pictureEnded") this.#emitter.emit(name, detail);
-    if (visit !== this.#visit) return;
-    if (name === "people") this.#emitter.emit("people", this.people);
-    else if (name === "playback") this.#emitter.emit("playback", detail);
-    else if (name === "rights") {
-      this.#emitter.emit("rights", this.rights);
-      this.#settle();
-    } else if (name !== "picture" && name !== "pictureEnded") {
-      this.#on({ type: name, run: this.#journey.run, ...detail });
-      if (name === "reconnected") this.#settle();
-    }
+  #deafen(visit) {
+    visit.deafened = this.#wishes.deafened;
+    return visit;
   }
 
   #measured(figures) {
@@ -348,7 +276,7 @@ export class FluxerVoice {
     this.#wishes = { ...this.#wishes, [kind]: is };
     this.#trouble[kind] = null;
     if (!is && kind === "screen") this.#capture.release(kind);
-    if (this.#visit) this.#visit.deafened = this.#wishes.deafened;
+    if (this.#trip.visit) this.#deafen(this.#trip.visit);
     this.#tellWishes();
     await this.#settle();
     if (this.#trouble[kind]) throw this.#trouble[kind];
@@ -374,7 +302,7 @@ export class FluxerVoice {
   }
 
   #tellFlags() {
-    const { at, connectionId } = this.#journey;
+    const { at, connectionId } = this.#trip.journey;
     if (at !== "in") return;
     const { microphone, camera, screen, deafened } = this.#wishes;
     const isOff = this.#ladder.rung === RUNGS.length - 1;
@@ -384,32 +312,4 @@ export class FluxerVoice {
     };
     this.#flags.tell(flags, connectionId);
   }
-
-  // The service
-
-  #own(method, body, place = this.#journey.place) {
-    const of = place.guildId ? `/guilds/${place.guildId}` : `/channels/${place.channelId}`;
-    if (method === "GET") return this.#api.ask("GET", `${of}/voice-states/@me?${new URLSearchParams(body)}`);
-    return this.#api.ask(method, `${of}/voice-states/@me`, body, { keepalive: body.channel_id === null });
-  }
-
-  #leave(place, connectionId) {
-    return this.#own("PATCH", { channel_id: null, connection_id: connectionId }, place).catch(() => {});
-  }
-
-  #settleArrival(error) {
-    const arrival = this.#arrival;
-    this.#arrival = null;
-    if (error) arrival?.reject(error);
-    else arrival?.resolve();
-  }
 }
-
-function resolvers() {
-  const made = {};
-  made.promise = new Promise((resolve, reject) => Object.assign(made, { resolve, reject }));
-  return made;
-}
-
-const known = (error) =>
-  error instanceof VoiceError ? error : new VoiceError("NETWORK", String(error), { cause: error });
