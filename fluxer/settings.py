@@ -283,7 +283,8 @@ CELERY_BEAT_SCHEDULE = {
     "probe-servers": {
         "task": "regions.tasks.probe_servers",
         "schedule": VOICE_PROBE_INTERVAL,
-        "options": {"queue": "sweep", "expires": VOICE_PROBE_INTERVAL},
+        # Not behind the sweeps, which a dead server can hold up.
+        "options": {"queue": "now", "expires": VOICE_PROBE_INTERVAL},
     },
     "settle-due-rooms": {
         "task": "voice.tasks.settle_due_rooms",

@@ -117,7 +117,9 @@ def _ended(found: Look, session: str | None) -> tuple[Own, ...]:
     seats here that never joined."""
     older = found.of_session(session)
     others = [own for own in found.here if own is not older]
-    seats = [own for own in others if not own.is_joined]
+    # Who is in on a server that is lost is about to have a seat again, no more.
+    is_lost = found.pin is not None and not found.pin.works
+    seats = [own for own in others if is_lost or not own.is_joined]
     limit = found.standing.voice_connection_limit
     if len(others) - len(seats) >= limit:
         raise VoiceConnectionLimitReached

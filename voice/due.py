@@ -82,6 +82,8 @@ def claim(*, server_id: int, room: str, now: datetime) -> DueRoom | None:
     # One claim of a server at a time: two would each count without the other.
     servers = Server.objects.select_for_update(no_key=True).filter(pk=server_id)
     server = servers.first()
+    if server is None or server.down_since is not None or server.failing_since is not None:
+        return None  # it waits for the server's return, and takes no worker's time until then
     rows = DueRoom.objects.raw(
         """
         UPDATE voice_dueroom SET due_at = %(until)s, leased_until = %(until)s, mark = %(mark)s

@@ -48,11 +48,14 @@ def catch_up(*, server_ids: Sequence[int], now: datetime) -> None:
 def lost(*, now: datetime) -> list[int]:
     """The servers that have been down for VOICE_DOWN_GRACE, if another one answers: if none does,
     it may well be us who are cut off."""
-    answering = Server.objects.filter(is_active=True, down_since=None, failures=0)
-    if not answering.filter(probed_at__isnull=False).exists():
+    # What was seen long ago says nothing: after a pause of ours, a probe has to come first.
+    probed = Server.objects.filter(
+        probed_at__gte=now - timedelta(seconds=3 * settings.VOICE_PROBE_INTERVAL)
+    )
+    if not probed.filter(is_active=True, down_since=None, failures=0).exists():
         return []
     grace = timedelta(seconds=settings.VOICE_DOWN_GRACE)
-    gone = Server.objects.filter(down_since__lte=now - grace, voice_states__joined_at__isnull=False)
+    gone = probed.filter(down_since__lte=now - grace, voice_states__joined_at__isnull=False)
     return list(gone.order_by("pk").distinct().values_list("pk", flat=True))
 
 

@@ -10,6 +10,7 @@ from django.db import IntegrityError, transaction
 from django.db.models import Q, QuerySet
 from django.utils import timezone
 
+from fluxer.directory import changes as directory
 from fluxer.directory import standing
 from fluxer.directory.changes import lock_channels
 from fluxer.directory.models import Channel, Member
@@ -66,6 +67,8 @@ def _say(order: Order, by: Actor, states: Sequence[VoiceState]) -> None:
     rooms: endings.Rooms = set()
     for state in lookup.live(user_id=order.user_id, guild_id=order.guild_id):
         rooms |= rights.recompute(state.channel, [state])
+    # A return that is under way saw the member as they were: look again, later.
+    directory.note(directory.Scope.MEMBER, order.user_id, guild_id=order.guild_id)
     due.mark(*rooms)
     audit.words(
         by,

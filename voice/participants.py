@@ -74,8 +74,11 @@ def disconnect_participant(
     rooms = {(pk, room) for pk in _servers_of(channel_id, user_id)}
     rooms |= endings.end(states, room=room, reason=EndReason.DISCONNECTED, now=now)
     barred = Q(channel_id=channel_id, user_id=user_id)
-    endings.bar(barred & Q(pk=connection_id) if connection_id else barred)
-    if states:
+    if connection_id:
+        barred &= Q(pk=lookup.current_id(connection_id, user_id=user_id))
+    away = EndedConnection.objects.filter(barred, may_return_until__gt=now).exists()
+    endings.bar(barred)
+    if states or away:
         audit.write(
             by,
             "disconnect",

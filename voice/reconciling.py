@@ -57,6 +57,7 @@ def _settle(outcome: Outcome) -> None:
     server_id, rooms = outcome.report.server.pk, outcome.report.differing
     due.found(*((server_id, room) for room in rooms))
     for room in rooms:
-        settle_room(server_id=server_id, room=room)
+        is_done = settle_room(server_id=server_id, room=room)
         waiting = DueRoom.objects.filter(server=server_id, room=room, attempts__gt=0)
-        (outcome.failed if waiting.exists() else outcome.settled).append(room)
+        is_done = is_done and not waiting.exists()
+        (outcome.settled if is_done else outcome.failed).append(room)

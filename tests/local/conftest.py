@@ -26,6 +26,6 @@ def ten_ports() -> Ports:
 @pytest.fixture
 def run_dir() -> Iterator[Path]:
     """pytest's own temporary directories are closed to the user that PostgreSQL runs as."""
-    with tempfile.TemporaryDirectory(prefix="fluxer-run-") as name:
+    with tempfile.TemporaryDirectory(prefix="fluxer-run-", ignore_cleanup_errors=True) as name:
         Path(name).chmod(0o711)
         yield Path(name)

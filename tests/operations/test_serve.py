@@ -17,6 +17,7 @@ from typing import Any
 
 import psutil
 import pytest
+import redis
 from django.conf import settings
 from django.db import connection, transaction
 from django.utils import timezone
@@ -175,6 +176,7 @@ def test_the_worker_logs_for_the_request_that_caused_its_task(
     RoomPin.objects.create(
         channel_id=scene.VOICE, server=server, pinned_at=past, made_at=past, expires_at=past
     )
+    redis.Redis.from_url(settings.REDIS_URL).flushdb()  # what other tests had sent
     serving = serve("worker")
     serving.wait((tmp_path / "heartbeat").exists)
     token = logs.request_id.set("req-of-a-kick")

@@ -124,12 +124,12 @@ def test_a_broker_that_is_away_holds_up_nobody(
     participant = enter(west, bob)
 
     began = time.monotonic()
-    for mute in (True, False, True):
+    for mute in (True, False) * 5:
         assert moderate(moira, BOB, mute=mute).status_code == 200
     assert moderate(moira, BOB, channel_id=None).status_code == 200
     seconds = time.monotonic() - began
 
-    assert seconds < 1.5, "half a second once, then nothing is tried for a while"
+    assert seconds < 5, "half a second once, not for each of eleven"
     assert queue._quiet_until > 0
     assert DueRoom.objects.count() == 1
     assert participant.inside

@@ -220,6 +220,8 @@ def test_the_next_token_moves_the_room_from_a_lost_server(
     east.join(bob.token(connection_id=his["connection_id"])["token"])
     assert VoiceState.objects.filter(server=of(east), joined_at__isnull=False).count() == 2
     # And nobody is left in the old room, once its server answers.
+    assert not settle_room(server_id=of(west).pk, room=ROOM) or how != "down"
+    Server.objects.filter(pk=of(west).pk).update(down_since=None)
     settle_room(server_id=of(west).pk, room=ROOM)
     west.webhooks.deliver()
     assert not visit.inside
