@@ -38,18 +38,6 @@ class StrictIntegerField(serializers.IntegerField):
         return super().to_internal_value(data)
 
 
-class StrictFloatField(serializers.FloatField):
-    """A finite JSON number."""
-
-    def to_internal_value(self, data: Any) -> float:
-        if isinstance(data, bool) or not isinstance(data, int | float):
-            self.fail("invalid")
-        value = super().to_internal_value(data)
-        if value != value or value in (float("inf"), float("-inf")):
-            self.fail("invalid")
-        return value
-
-
 @extend_schema_field(
     {"type": "string", "pattern": "^(0|[1-9][0-9]{0,18})$", "example": "123456789"}
 )

@@ -8,8 +8,9 @@ from django.utils import timezone
 from fluxer import acting
 from fluxer.directory import changes
 from fluxer.directory.models import Channel
-from voice import audit, channels, due, events, queue, region_change
+from voice import audit, due, events, queue, region_change
 from voice.audit import Actor
+from voice.channels import shown
 from voice.models import EndReason, VoiceState
 from voice.states import endings
 
@@ -66,7 +67,7 @@ def change_region(*, channel_id: int, region_id: str | None) -> None:
     """By the back end, or by staff in its place."""
     channel = Channel.objects.get(pk=channel_id)
     region_change.begin(channel, by=Actor(acting.name()))
-    data = {**channels.shown(channel), "rtc_region": region_id}
+    data = {**shown(channel), "rtc_region": region_id}
     events.channel_changed(guild_id=channel.guild_id, channel_id=channel_id, data=data)
 
 

@@ -77,13 +77,6 @@ def note(scope: "RightsChange.Scope", subject_id: int, *, guild_id: int | None =
     _drain_after_commit()
 
 
-def note_all(changes: Sequence[RightsChange]) -> None:
-    """The same for many."""
-    if changes:
-        RightsChange.objects.bulk_create(changes)
-        _drain_after_commit()
-
-
 def _drain_after_commit() -> None:
     """Once a transaction, however much it changes: a batch must not ask a thousand times."""
     if not any(function is _drain for _, function, _ in transaction.get_connection().run_on_commit):
