@@ -1,3 +1,3 @@
 """What every test may ask for."""
 
-pytest_plugins = ["tests.livekit.fixtures"]
+pytest_plugins = ["tests.livekit.fixtures", "tests.voice.stage"]

@@ -1,35 +1,8 @@
 """Who signs in: root may everything, vera only looks, mona moderates, olaf keeps the servers."""
 
-from collections.abc import Callable
-
 import pytest
 from django.contrib.auth.models import Permission, User
 from django.test import Client
-
-from tests.livekit.fake import FakeLiveKit
-from tests.voice import scene
-
-
-@pytest.fixture
-def stage(db: None) -> None:
-    """The guild and its people."""
-    scene.people()
-
-
-@pytest.fixture
-def west(stage: None, livekit: FakeLiveKit) -> FakeLiveKit:
-    """One server, in us-west, whose webhooks reach us."""
-    scene.server(livekit)
-    scene.connect(livekit)
-    return livekit
-
-
-@pytest.fixture
-def east(stage: None, fake_livekit: Callable[[], FakeLiveKit]) -> FakeLiveKit:
-    """Another server, in us-east."""
-    fake = fake_livekit()
-    scene.server(fake, "us-east")
-    return fake
 
 
 def signed_in(name: str, *codenames: str, is_superuser: bool = False) -> Client:

@@ -5,19 +5,9 @@ from collections.abc import Callable
 import pytest
 
 from tests.faults.beat import Beat
-from tests.voice.conftest import (  # noqa: F401 fixtures
-    alice,
-    bob,
-    charlie,
-    east,
-    later,
-    moira,
-    stage,
-    west,
-)
 
 
 @pytest.fixture
-def beat(later: Callable[[float], None]) -> Beat:  # noqa: F811 the fixture
+def beat(later: Callable[[float], None]) -> Beat:
     """What beat and the workers do, one round after another."""
     return Beat(later)

@@ -14,7 +14,6 @@ from tests.livekit.fake import FakeLiveKit
 from tests.storm.judge import Limits, disagreements
 from tests.storm.run import storm
 from tests.voice import scene
-from tests.voice.conftest import alice, stage, west  # noqa: F401 fixtures
 from tests.voice.scene import ALICE, BOB, GUILD, VOICE, Caller
 from voice.models import RoomPin, VoiceState
 
@@ -32,16 +31,16 @@ def test_after_a_storm_the_tables_are_what_the_servers_show(tmp_path: Path) -> N
 
 
 @pytest.fixture
-def ground(west: FakeLiveKit) -> Any:  # noqa: F811
+def ground(west: FakeLiveKit) -> Any:
     return SimpleNamespace(fakes={west.url: west})
 
 
-def test_the_judge_sees_what_agrees(ground: Any, west: FakeLiveKit, alice: Caller) -> None:  # noqa: F811
+def test_the_judge_sees_what_agrees(ground: Any, west: FakeLiveKit, alice: Caller) -> None:
     west.join(alice.token()["token"])
     assert disagreements(ground) == []
 
 
-def test_the_judge_sees_what_does_not(ground: Any, west: FakeLiveKit, alice: Caller) -> None:  # noqa: F811
+def test_the_judge_sees_what_does_not(ground: Any, west: FakeLiveKit, alice: Caller) -> None:
     person = west.join(alice.token()["token"])
     connection_id = VoiceState.objects.get().pk
     person.info.permission.can_publish = False
@@ -58,7 +57,7 @@ def test_the_judge_sees_what_does_not(ground: Any, west: FakeLiveKit, alice: Cal
 
 
 @pytest.mark.django_db(transaction=True)
-def test_the_judge_sees_a_limit_exceeded(west: FakeLiveKit) -> None:  # noqa: F811
+def test_the_judge_sees_a_limit_exceeded(west: FakeLiveKit) -> None:
     Channel.objects.filter(pk=VOICE).update(user_limit=1)
     with ExitStack() as stack:
         limits = Limits()

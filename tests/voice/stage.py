@@ -1,4 +1,4 @@
-"""The stage is set before each test of voice that asks for it."""
+"""The stage is set before each test that asks for it: a guild, its people, servers for them."""
 
 from collections.abc import Callable
 from datetime import timedelta
