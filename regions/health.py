@@ -54,6 +54,11 @@ def probed(results: Mapping[int, ProbeResult], *, begun_at: datetime, now: datet
     return changed
 
 
+def doubted() -> QuerySet[Server]:
+    """Believed up, though the last probe failed: another failure makes them down."""
+    return Server.objects.filter(down_since=None, failures__gte=1)
+
+
 def _failed(server_id: int, result: ProbeResult, begun_at: datetime, now: datetime) -> bool:
     """Whether this was the failure that made the server down."""
     news = {"probed_at": now, "probe_ms": None, "last_error": (result.error or "")[:ERROR_LENGTH]}

@@ -14,7 +14,7 @@ from django.utils import timezone
 
 from fluxer.directory.changes import Hook
 from fluxer.livekit import ProbeResult
-from regions import health
+from regions import health, probes
 from regions.models import Server
 from regions.tasks import probe_servers
 from tests.regions.scene import region, server
@@ -183,12 +183,48 @@ def test_every_server_is_asked_at_the_same_time(
         fake.fault("hang", method="GET /")
     fakes[4].fault("plain_500", method="GET /")
     began = timezone.now()
-    probe_servers()
+    probes.probe()
     assert timezone.now() - began < timedelta(seconds=3.5)
-    probe_servers()
+    probes.probe()
     states = [word(row, 60) for row in rows]
     assert states == ["down"] * 5 + ["up"]
     assert told == [("went_down", [row.pk for row in rows[:5]])]
+
+
+def test_a_round_asks_the_dead_and_the_hanging_once_more_and_nobody_else(
+    db: None, fake_livekit: Any, told: list[Any]
+) -> None:
+    region("us-west")
+    dead, hanging, well = (fake_livekit() for _ in range(3))
+    rows = [
+        server("us-west", f"s{number}", endpoint=fake.url, api_url=fake.api_url)
+        for number, fake in enumerate((dead, hanging, well))
+    ]
+    dead.refuse()
+    hanging.fault("hang", method="GET /")
+    began = timezone.now()
+    probe_servers()
+    assert timezone.now() - began < timedelta(seconds=8)  # two rounds of 2 s, and 1 s between
+    assert [word(row, 60) for row in rows] == ["down", "down", "up"]
+    assert told == [("went_down", [rows[0].pk, rows[1].pk])]
+    assert well.probes == 1
+    # Who is known to be down is asked once a round.
+    before = hanging.probes
+    probe_servers()
+    assert hanging.probes == before + 1
+
+
+def test_one_answer_that_got_lost_brings_no_server_down(
+    west: Server, fake_livekit: Any, told: list[Any]
+) -> None:
+    fake = fake_livekit()
+    Server.objects.update(endpoint=fake.url, api_url=fake.api_url)
+    fake.fault("plain_500", method="GET /", times=1)
+    probe_servers()
+    assert word(west) == "up"
+    assert west.failures == 0
+    assert fake.probes == 2
+    assert told == []
 
 
 @pytest.mark.django_db(transaction=True)
