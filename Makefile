@@ -31,8 +31,6 @@ manage: $(VENV)/.local
 
 test: $(VENV)/.dev
 	@$(BIN)/python -m tests.browser
-	@if node --test --help >/dev/null 2>&1; then node --test --test-reporter=spec tests/js/; else \
-	echo "There is no Node 20 here: the tests of the browser client's module (tests/js) are left out." >&2; fi
 	@$(BIN)/python -m pytest -n 2 --dist loadfile $(ARGS)
 
 lint: $(VENV)/.dev
