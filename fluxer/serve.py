@@ -39,7 +39,7 @@ def command(role: str, environment: Mapping[str, str]) -> Sequence[str]:
     """The command line of one role."""
 
     def number(name: str, default: int) -> str:
-        return str(int(environment.get(name) or default))
+        return str(_number(environment, name, default))
 
     if role == "web":
         return (
@@ -62,6 +62,13 @@ def command(role: str, environment: Mapping[str, str]) -> Sequence[str]:
     return (*CELERY, "beat", "--schedule", str(schedule), "--pidfile=")
 
 
+def _number(environment: Mapping[str, str], name: str, default: int) -> int:
+    text = environment.get(name) or str(default)
+    if not text.isdecimal() or int(text) < 1:
+        sys.exit(f"{name} must be a whole number, 1 or more.")
+    return int(text)
+
+
 def run(roles: Sequence[str]) -> int:
     """Run these until a signal (0), or until one of them ends by itself (1)."""
     for sign in (signal.SIGTERM, signal.SIGINT):
@@ -69,17 +76,19 @@ def run(roles: Sequence[str]) -> int:
     running: dict[str, subprocess.Popen[bytes]] = {}
     with _counted() as directory:
         environment = _environment(directory)
+        seconds = _number(environment, "STOP_SECONDS", 25)
         try:
             _check(environment)
-            for role in roles:
-                running[role] = _start(command(role, environment), environment)
+            lines = {role: command(role, environment) for role in roles}
+            for role, line in lines.items():
+                running[role] = _start(line, environment)
             return _watch(running)
         except Stop:
             return 0
         finally:
             for sign in (signal.SIGTERM, signal.SIGINT):
                 signal.signal(sign, signal.SIG_IGN)
-            _stop(running.values(), seconds=float(environment.get("STOP_SECONDS") or 25))
+            _stop(running.values(), seconds=seconds)
 
 
 def _told_to_stop(*_: object) -> None:
@@ -88,8 +97,8 @@ def _told_to_stop(*_: object) -> None:
 
 def _environment(directory: str) -> dict[str, str]:
     return {
-        "LOG_FORMAT": "json",
         **os.environ,
+        "LOG_FORMAT": os.environ.get("LOG_FORMAT") or "json",
         "DJANGO_SETTINGS_MODULE": "fluxer.settings",
         "PROMETHEUS_MULTIPROC_DIR": directory,
         "FLUXER_HEARTBEAT": os.environ.get("FLUXER_HEARTBEAT") or str(HEARTBEAT),

@@ -36,7 +36,7 @@ def _required(name: str, hint: str) -> str:
 
 
 def _list(name: str, default: str = "") -> list[str]:
-    parts = env.str(name, default=default).split(",")
+    parts = (env.str(name, default="") or default).split(",")
     return [part.strip() for part in parts if part.strip()]
 
 
@@ -92,7 +92,7 @@ LOG_LEVEL = _one_of("LOG_LEVEL", "info", "debug", "warning", "error", "critical"
 LOG_FORMAT = _one_of("LOG_FORMAT", "line", "json")
 
 INSTALLED_APPS = [
-    "django.contrib.admin",
+    "fluxer.staff.apps.StaffConfig",  # django.contrib.admin, with a limit on signing in
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",
@@ -111,6 +111,7 @@ INSTALLED_APPS = [
 ]
 MIDDLEWARE = [
     "fluxer.requests.RequestMiddleware",
+    "fluxer.policy.PolicyMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "corsheaders.middleware.CorsMiddleware",
@@ -277,6 +278,8 @@ RATELIMIT = {
     "state": _number("RATELIMIT_STATE", 30, least=0, most=1_000_000),
     "moderation": _number("RATELIMIT_MODERATION", 20, least=0, most=1_000_000),
     "read": _number("RATELIMIT_READ", 100, least=0, most=1_000_000),
+    # Attempts to sign in to /admin/ with one name, per 5 minutes.
+    "login": _number("RATELIMIT_LOGIN", 10, least=0, most=1_000_000),
 }
 
 CELERY_BEAT_SCHEDULE = {

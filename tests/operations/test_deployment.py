@@ -1,5 +1,6 @@
 """The files of a deployment hold together: with each other, with the code, with the manual."""
 
+import json
 import os
 import re
 import shlex
@@ -170,12 +171,25 @@ def test_the_commands_of_compose_are_those_of_serve() -> None:
     assert stop < int(SERVICES["web"]["stop_grace_period"].removesuffix("s"))
 
 
+def interpolated(text: str, given: dict[str, str]) -> str:
+    """As Compose does it, from the inside out: `${A}`, `${A:-b}`, `${A:+b}`, `${A:?b}`."""
+    while found := re.search(r"\$\{(\w+)(?::([-+?])([^${}]*))?\}", text):
+        name, how, other = found.groups()
+        value = given.get(name, "")
+        if how == "+":
+            value = value and other
+        elif how == "-":
+            value = value or other
+        assert value or how != "?", other
+        text = text[: found.start()] + value + text[found.end() :]
+    return text
+
+
 @pytest.fixture
 def deployed(tmp_path: Path) -> dict[str, str]:
     """The environment of a process of compose.yaml, with secrets as the manual makes them."""
     made = {"database_url": os.environ["DATABASE_URL"], "redis_url": os.environ["REDIS_URL"]}
     made["field_keys"] = os.environ["FIELD_KEYS"]
-    interpolated = {"PUBLIC_HOST": "voice.example.org", "LOG_LEVEL": "INFO"}
     environment = {"PATH": os.environ["PATH"], "PROMETHEUS_MULTIPROC_DIR": str(tmp_path / "m")}
     for name, value in SERVICES["web"]["environment"].items():
         if name.endswith("_FILE"):
@@ -183,9 +197,7 @@ def deployed(tmp_path: Path) -> dict[str, str]:
             file.write_text(made.get(file.name, os.urandom(32).hex()) + "\n")
             environment[name] = str(file)
         elif name not in environment:
-            environment[name] = re.sub(
-                r"\$\{(\w+)[^}]*\}", lambda match: interpolated.get(match[1], ""), value
-            )
+            environment[name] = interpolated(value, {"PUBLIC_HOST": "voice.example.org"})
     return environment
 
 
@@ -211,10 +223,73 @@ def test_static_files_are_collected_as_the_image_does(tmp_path: Path) -> None:
     assert (tmp_path / "admin/css/base.css.gz").exists()
 
 
-def test_the_manual_explains_every_variable_of_the_service_by_its_name() -> None:
+READ = re.compile(
+    r"(?:environ(?:ment)?(?:\.get\(|\[)|env\.\w+\(|_(?:number|seconds|list|switch|one_of|required)\("
+    r"|\bnumber\()(?:environment, )?\"([A-Z_]+)\""
+)
+NOT_OURS = {"TMPDIR", "DJANGO_SETTINGS_MODULE"}
+LOCAL = {"RUN_DIR", "FLUXER_LOCAL_LIVEKIT"}  # of `make run`
+IN_THE_IMAGE = {"HOST", "PORT", "STATIC_ROOT", "FLUXER_HEARTBEAT"}
+
+
+def variables() -> set[str]:
+    """Every name that the code of the service reads from the environment."""
+    files = [
+        path
+        for app in ("fluxer", "regions", "voice")
+        for path in (ROOT / app).rglob("*.py")
+        if "local" not in path.parts
+    ]
+    found = {name for path in files for name in READ.findall(path.read_text())} - NOT_OURS
+    assert {"DATABASE_URL", "RATELIMIT_READ", "WEB_THREADS", "FLUXER_HEARTBEAT"} <= found
+    return found
+
+
+def test_every_variable_is_in_the_example_and_in_the_manual() -> None:
     example = (ROOT / ".env.example").read_text()
-    named = set(re.findall(r"^# ([A-Z_]+)=", example, re.MULTILINE))
-    source = (ROOT / "fluxer/settings.py").read_text() + (ROOT / "fluxer/serve.py").read_text()
-    read = set(re.findall(r"(?:env\.\w+|_[a-z]+)\(\s*\"([A-Z_]+)\"", source))
-    read |= set(re.findall(r"(?:number\(|environment\.get\()\"([A-Z_]+)\"", source))
-    assert read - named - {"TMPDIR"} == set()
+    manual = (ROOT / "docs/operating.md").read_text().split("## Settings")[1]
+    assert set(re.findall(r"^# ([A-Z_]+)=", example, re.MULTILINE)) == variables() | LOCAL
+    assert set(re.findall(r"`([A-Z_]+)`", manual)) == variables() | {"NAME_FILE", "INFO"}
+
+
+def test_compose_passes_every_variable_on() -> None:
+    passed = {name.removesuffix("_FILE") for name in SERVICES["web"]["environment"]}
+    assert passed == variables() - IN_THE_IMAGE
+    for name, value in SERVICES["web"]["environment"].items():
+        default = re.fullmatch(r"\$\{(\w+):-.*\}", value)
+        assert default is None or default[1] == name
+
+
+def configured(**environment: str) -> dict[str, Any]:
+    """The settings, and the command lines, in this environment."""
+    code = (
+        "import json, os; from fluxer import serve, settings as s; print(json.dumps(["
+        "{n: v for n, v in vars(s).items() if n.isupper() and n[0] != '_'},"
+        "[serve.command(role, serve._environment('/')) for role in serve.ROLES]], default=str))"
+    )
+    needed = ("PATH", "DATABASE_URL", "REDIS_URL", "DJANGO_SECRET_KEY")
+    kept = {name: os.environ[name] for name in needed}
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=ROOT, env={**environment, **kept}, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    return json.loads(done.stdout)
+
+
+def test_an_empty_variable_is_one_that_is_not_set() -> None:
+    assert configured(**dict.fromkeys(variables(), "")) == configured()
+    files = {f"{name}_FILE": "" for name in variables()}
+    assert configured(**files) == configured()
+
+
+@pytest.mark.parametrize(
+    "name", ["WEB_THREADS", "WORKER_THREADS", "STOP_SECONDS", "VOICE_TOKEN_TTL"]
+)
+def test_a_number_that_is_none_is_said_in_a_sentence(name: str) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "fluxer.serve"],
+        cwd=ROOT, env={**os.environ, name: "many"}, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 1
+    assert name in done.stderr.splitlines()[-1]
+    assert "Traceback" not in done.stderr
