@@ -11,9 +11,11 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from prometheus_client import CollectorRegistry, Counter, Histogram, values
-from prometheus_client.values import MultiProcessValue
+from prometheus_client.values import MultiProcessValue, MutexValue
 
 DIRECTORY = os.environ.get("PROMETHEUS_MULTIPROC_DIR", "")
+# The library would take an empty name for the working directory.
+values.ValueClass = MutexValue
 if DIRECTORY:
     Path(DIRECTORY).mkdir(parents=True, exist_ok=True)
     _host = socket.gethostname()

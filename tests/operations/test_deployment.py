@@ -6,6 +6,7 @@ import re
 import shlex
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -261,18 +262,20 @@ def test_compose_passes_every_variable_on() -> None:
 
 
 def configured(**environment: str) -> dict[str, Any]:
-    """The settings, and the command lines, in this environment."""
+    """The settings, the command lines, and what a count leaves behind in this environment."""
     code = (
-        "import json, os; from fluxer import serve, settings as s; print(json.dumps(["
+        "import json, os; from fluxer import counters, serve, settings as s; print(json.dumps(["
         "{n: v for n, v in vars(s).items() if n.isupper() and n[0] != '_'},"
-        "[serve.command(role, serve._environment('/')) for role in serve.ROLES]], default=str))"
+        "[serve.command(role, serve._environment('/')) for role in serve.ROLES],"
+        "os.listdir()], default=str))"
     )
     needed = ("PATH", "DATABASE_URL", "REDIS_URL", "DJANGO_SECRET_KEY")
-    kept = {name: os.environ[name] for name in needed}
-    done = subprocess.run(
-        [sys.executable, "-c", code],
-        cwd=ROOT, env={**environment, **kept}, capture_output=True, text=True, check=True,
-    )  # fmt: skip
+    kept = {name: os.environ[name] for name in needed} | {"PYTHONPATH": str(ROOT)}
+    with tempfile.TemporaryDirectory() as nowhere:
+        done = subprocess.run(
+            [sys.executable, "-c", code],
+            cwd=nowhere, env={**environment, **kept}, capture_output=True, text=True, check=True,
+        )  # fmt: skip
     return json.loads(done.stdout)
 
 
