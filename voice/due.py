@@ -7,6 +7,7 @@ import uuid
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 
+from django.conf import settings
 from django.db import connection, transaction
 from django.db.models import Q, QuerySet, Window
 from django.db.models.functions import RowNumber
@@ -16,8 +17,19 @@ from regions.models import Server
 from voice import queue
 from voice.models import DueRoom
 
-LEASE = timedelta(seconds=30)  # how long a claimed room is left to its worker
 AT_ONCE = 2  # rooms of one server that are settled at the same time
+SPARE = timedelta(seconds=4)  # for what a settle does besides waiting for LiveKit
+
+
+def lease() -> timedelta:
+    """How long a claimed room is left to its worker: just longer than the deadlines of a settle,
+    so that the room of a worker that died is soon taken by the next.
+
+    A settle waits for LiveKit twice, to list and then to change. One that takes longer than its
+    lease, because locks were not to be had, may be crossed by another: that costs calls, and no
+    truth.
+    """
+    return timedelta(seconds=2 * settings.LIVEKIT_TIMEOUT) + SPARE
 
 
 def mark(*rooms: tuple[int, str], delay: float = 0) -> None:
@@ -77,7 +89,7 @@ def found(*rooms: tuple[int, str]) -> None:
 
 @transaction.atomic
 def claim(*, server_id: int, room: str, now: datetime) -> DueRoom | None:
-    """The room for this worker, for LEASE; None when it is not due, another worker has it (and
+    """The room for this worker, for its lease; None when it is not due, another worker has it (and
     finds a new mark when it is done), or AT_ONCE rooms of this server are being settled already."""
     # One claim of a server at a time: two would each count without the other.
     servers = Server.objects.select_for_update(no_key=True).filter(pk=server_id)
@@ -94,7 +106,7 @@ def claim(*, server_id: int, room: str, now: datetime) -> DueRoom | None:
         RETURNING *
         """,
         {
-            "until": now + LEASE,
+            "until": now + lease(),
             "mark": uuid.uuid4(),
             "server": server_id,
             "room": room,
@@ -155,14 +167,23 @@ def again(due: DueRoom, *, at: datetime, failed: bool = False) -> bool:
 
 def put_off(*, server_id: int, until: datetime) -> None:
     """All due rooms of a server that hangs wait: a kick elsewhere must not."""
-    DueRoom.objects.filter(server_id=server_id, due_at__lt=until).update(due_at=until)
+    _set_due_at(DueRoom.objects.filter(server_id=server_id, due_at__lt=until), until)
 
 
 def wake(*, server_id: int) -> None:
     """The server answers again: what waited for it need not wait any longer."""
     now = timezone.now()
     idle = Q(leased_until=None) | Q(leased_until__lte=now)
-    DueRoom.objects.filter(idle, server_id=server_id, due_at__gt=now).update(due_at=now)
+    _set_due_at(DueRoom.objects.filter(idle, server_id=server_id, due_at__gt=now), now)
+
+
+@transaction.atomic
+def _set_due_at(rooms: "QuerySet[DueRoom]", due_at: datetime) -> None:
+    """Many rooms in one statement, in whatever order they are found. Those that somebody is
+    writing are left out: who waits for nobody is part of no deadlock, with markers and deletions
+    that hold one room and want the next. Whoever writes them says when they are due."""
+    free = rooms.order_by().select_for_update(skip_locked=True, no_key=True)
+    DueRoom.objects.filter(pk__in=free.values("pk")).update(due_at=due_at)
 
 
 def due_rooms(now: datetime) -> "QuerySet[DueRoom]":

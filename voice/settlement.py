@@ -79,7 +79,8 @@ def _settle(server: Server, room: RoomName) -> tuple[bool, datetime | None]:
         for participant in shown
         for call in _calls(server, room, participant, states, listed_at)
     ]
-    outcomes = together(calls, limit=50)
+    # All together in the time of one: `due.lease` counts on it. What is left stays due.
+    outcomes = together(calls, limit=50, within=settings.LIVEKIT_TIMEOUT)
     present = {identity.connection_id for p in shown if (identity := parse_identity(p.identity))}
     absent = {pk: sid for pk, sid in known.items() if pk not in present}
     look_again = absences.age(absent, room=room, listed_at=listed_at)

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from django.conf import settings
 from django.utils import timezone
 from livekit.protocol.models import ParticipantInfo
 
@@ -125,7 +126,7 @@ def _listing(server: Server) -> _Listing:
     listing = _Listing(Shown(begun_at, frozenset(rooms), people))
     for some in (rooms[:AT_ONCE], rooms[AT_ONCE:]):
         calls = [livekit.list_participants.later(server.livekit, room=room) for room in some]
-        answers = together(calls, limit=AT_ONCE)
+        answers = together(calls, limit=AT_ONCE, within=settings.VOICE_SWEEP_INTERVAL)
         for room, answer in zip(some, answers, strict=True):
             if isinstance(answer, LiveKitError):
                 listing.errors.append(answer)

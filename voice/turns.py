@@ -10,7 +10,13 @@ from django.db import connection
 
 from voice.models import Sweep
 
-LEASE = timedelta(seconds=30)  # at least; a worker that died does not hold it longer
+SPARE = timedelta(seconds=4)  # for what a sweep does besides waiting for LiveKit
+
+
+def lease() -> timedelta:
+    """How long a turn is left to its worker: just longer than the deadlines of a sweep (the rooms,
+    the first listings, the rest of them within an interval)."""
+    return timedelta(seconds=2 * settings.LIVEKIT_TIMEOUT + settings.VOICE_SWEEP_INTERVAL) + SPARE
 
 
 def take(*, server_id: int, now: datetime) -> bool:
@@ -26,7 +32,7 @@ def take(*, server_id: int, now: datetime) -> bool:
             {
                 "server": server_id,
                 "now": now,
-                "until": now + max(LEASE, timedelta(seconds=settings.VOICE_SWEEP_INTERVAL)),
+                "until": now + lease(),
             },
         )
         return cursor.rowcount == 1

@@ -30,7 +30,7 @@ def unavailable(error: BaseException, *, method: str, timeout: float) -> LiveKit
     Only its kind is told: errors of the HTTP client carry our request, with the token in it, and
     LiveKit's own texts quote tokens too."""
     if isinstance(error, TimeoutError) or _errno(error) == errno.ETIMEDOUT:
-        message = f"LiveKit did not answer {method} within {timeout:g} s"
+        message = f"LiveKit did not answer {method} within {timeout:.3g} s"
         return LiveKitUnavailable(message, timed_out=True)
     if isinstance(error, aiohttp.ClientConnectorError):
         return LiveKitUnavailable("LiveKit cannot be reached")

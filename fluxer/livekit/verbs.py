@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from functools import partial, update_wrapper
 from typing import Generic, ParamSpec, TypeVar
 
@@ -33,29 +35,36 @@ class Verb(Generic[P, T]):
             raise _never_asked(call) from None
 
 
-def together(calls: Iterable[Call[T]], *, limit: int = 50) -> list[T | LiveKitError]:
+def together(
+    calls: Iterable[Call[T]], *, limit: int = 50, within: float | None = None
+) -> list[T | LiveKitError]:
     """Every call's answer or its error, in the order of the calls; none of them raises.
 
     At most `limit` of them are under way on each server, and a call's deadline begins with its
-    turn: a server that hangs holds up only its own.
+    turn: a server that hangs holds up only its own. What is not done `within` so many seconds
+    altogether is LiveKitUnavailable.
     """
     waiting = list(calls)
     if not waiting:
         return []
     longest = sum(call.timeout for call in waiting)
     try:
-        return loop.run(_all(waiting, limit), within=longest)
+        return loop.run(_all(waiting, limit, within), within=longest)
     except TimeoutError:
         return [_never_asked(call) for call in waiting]
 
 
-async def _all(calls: list[Call[T]], limit: int) -> list[T | LiveKitError]:
+async def _all(calls: list[Call[T]], limit: int, within: float | None) -> list[T | LiveKitError]:
+    until = None if within is None else time.monotonic() + within
     turns: defaultdict[str, asyncio.Semaphore] = defaultdict(partial(asyncio.Semaphore, limit))
 
     async def outcome(call: Call[T]) -> T | LiveKitError:
         async with turns[call.server.api_url]:
+            left = call.timeout if until is None else until - time.monotonic()
+            if left <= 0:
+                return _never_asked(call)
             try:
-                return await ask(call)
+                return await ask(replace(call, timeout=min(call.timeout, left)))
             except LiveKitError as error:
                 return error
 

@@ -205,6 +205,16 @@ def test_together_gives_each_its_own_outcome(
     assert door.together([]) == []
 
 
+def test_together_takes_no_longer_than_it_may(
+    livekit: FakeLiveKit, server: door.LiveKitServer
+) -> None:
+    calls = [door.list_rooms.later(server, timeout=30) for _ in range(9)]
+    with livekit.fault("hang"), livekit.calls_during() as made:
+        results = door.together(calls, limit=3, within=0.5)
+    assert len(made) == 3
+    assert all(isinstance(r, door.LiveKitUnavailable) and r.timed_out for r in results)
+
+
 def test_a_thousand_calls_from_many_threads(
     livekit: FakeLiveKit, server: door.LiveKitServer
 ) -> None:

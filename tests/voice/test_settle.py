@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 import pytest
@@ -324,10 +325,40 @@ def test_a_worker_that_died_is_followed_by_another(
     assert due.claim(server_id=server.pk, room=ROOM, now=timezone.now())
     assert not settle_room(server_id=server.pk, room=ROOM)
 
-    later(due.LEASE.total_seconds() + 1)
+    later(due.lease().total_seconds() + 1)
 
     assert settle_room(server_id=server.pk, room=ROOM)
     assert not DueRoom.objects.exists()
+
+
+def test_a_settle_is_over_before_its_lease(
+    west: FakeLiveKit, server: Server, inside: FakeParticipant, settings: Any
+):
+    """Fifty are told to go at once, and each call hangs: those behind them are not waited for."""
+    settings.LIVEKIT_TIMEOUT = 0.4
+    people = [west.join(west.token(ROOM, f"user_3_conn_stranger{n}")) for n in range(120)]
+    due.mark((server.pk, ROOM))
+    with west.fault("hang", method="RemoveParticipant"), west.calls_during() as calls:
+        settle_room(server_id=server.pk, room=ROOM)
+
+    assert DueRoom.objects.get().attempts == 1
+    assert [call.method for call in calls].count("RemoveParticipant") < len(people)
+    assert all(person.inside for person in people)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_rooms_that_somebody_is_writing_hold_up_nobody(server: Server):
+    """A deletion that marks room after room never waits for who puts them all off, or wakes them:
+    each would hold what the other wants next."""
+    until = timezone.now() + timedelta(seconds=60)
+    due.mark(*((server.pk, f"dm_{n}") for n in range(3)))
+    for verb in (partial(due.put_off, until=until), due.wake):
+        with transaction.atomic():
+            due.mark((server.pk, "dm_1"))
+            at_once([partial(verb, server_id=server.pk)])
+            due.mark((server.pk, "dm_0"), (server.pk, "dm_2"))
+
+    assert not DueRoom.objects.filter(due_at__gt=timezone.now()).exists()
 
 
 def test_the_pass_that_confirms_outlives_whoever_saw_less(server: Server):
@@ -335,7 +366,7 @@ def test_the_pass_that_confirms_outlives_whoever_saw_less(server: Server):
     due.mark((server.pk, ROOM))
     now = timezone.now()
     slow = due.claim(server_id=server.pk, room=ROOM, now=now)
-    after = now + due.LEASE + timedelta(seconds=1)
+    after = now + due.lease() + timedelta(seconds=1)
     quick = due.claim(server_id=server.pk, room=ROOM, now=after)
     assert slow is not None
     assert quick is not None
