@@ -65,8 +65,7 @@ def house(
     tmp_path_factory: pytest.TempPathFactory, livekit_servers: Callable[..., Any]
 ) -> Iterator[House]:
     with ExitStack() as stack:
-        # A dead server is known after two probes.
-        house = House(tmp_path_factory.mktemp("house"), stack, VOICE_PROBE_INTERVAL="5")
+        house = House(tmp_path_factory.mktemp("house"), stack)
         house.open(livekit_servers)
         yield house
 

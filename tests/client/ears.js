@@ -7,6 +7,8 @@
   ears.reset = () => {
     Object.assign(ears, { heardAt: performance.now(), longest: 0, heard: {}, frames: {} });
   };
+  /** Only what is heard and seen from now on counts; the longest silence is kept. */
+  ears.again = () => Object.assign(ears, { heard: {}, frames: {} });
   /** Milliseconds of the longest silence since the last reset, the one now included. */
   ears.silence = () => Math.round(Math.max(ears.longest, performance.now() - ears.heardAt));
 

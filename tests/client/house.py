@@ -13,16 +13,15 @@ REGIONS = (("us-west", "US West", -122.4), ("eu-central", "EU Central", 8.7))
 
 
 class House(Product):
-    """`settings` are environment variables; the limits are those of production."""
+    """The limits and the intervals are those of production."""
 
-    def __init__(self, directory: Path, stack: ExitStack, **settings: str) -> None:
+    def __init__(self, directory: Path, stack: ExitStack) -> None:
         super().__init__(directory, stack)
         for name in [name for name in self._environment if name.startswith("RATELIMIT_")]:
             del self._environment[name]
         self._environment |= {
             "DJANGO_SETTINGS_MODULE": "fluxer.settings",
             "FLUXER_DEMO": "1",
-            **settings,
         }
         self.media: dict[str, Any] = {}
 

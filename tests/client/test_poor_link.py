@@ -44,5 +44,6 @@ def test_the_camera_gives_way_and_comes_back(window: Open) -> None:
     throttle(session)
     alice.until("steps.at(-1)?.startsWith('up')", within=40)
     expect(alice.notice()).to_contain_text("Your connection is better")
+    bob.listen_again()
     bob.hears(alice)
     print("\nthrottled: " + ", ".join(alice.ask("steps")))

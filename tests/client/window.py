@@ -76,6 +76,10 @@ class Window:
         """Forget what was heard until now."""
         self.ask("ears.reset()")
 
+    def listen_again(self) -> None:
+        """Forget who was heard until now; the longest silence is kept."""
+        self.ask("ears.again(); null")
+
     def hears(self, other: "Window", *, within: float = 10) -> None:
         """Half a second of the other's voice, since `listen`."""
         self.until(f"ears.heard[{other.id}] > 0.5", within=within)
