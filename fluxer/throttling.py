@@ -1,4 +1,4 @@
-"""How often one user may ask: fixed windows of ten seconds, counted in Redis."""
+"""How often one may ask: fixed windows, of ten seconds for a user, counted in Redis."""
 
 import logging
 import time
@@ -63,11 +63,11 @@ class _Redis:
         )
         self._away_until = 0.0
 
-    def count(self, key: str) -> tuple[int, float]:
+    def count(self, key: str, window: float) -> tuple[int, float]:
         if time.monotonic() < self._away_until:
             return 0, 0.0
         try:
-            count, left = self._client.eval(_COUNT, 1, key, WINDOW * 1000)
+            count, left = self._client.eval(_COUNT, 1, key, round(window * 1000))
         except (redis.RedisError, OSError) as error:
             self._away_until = time.monotonic() + FORGET
             log.warning("no rate limits: Redis is away (%s)", type(error).__name__)
@@ -80,9 +80,9 @@ def _redis(url: str) -> _Redis:
     return _Redis(url)
 
 
-def counted(key: str) -> tuple[int, float]:
+def counted(key: str, *, window: float = WINDOW) -> tuple[int, float]:
     """How many requests this window has seen with this one, and the seconds until it ends.
 
-    (0, 0) when Redis is away.
+    `window`: its seconds. (0, 0) when Redis is away.
     """
-    return _redis(settings.REDIS_URL).count(key)
+    return _redis(settings.REDIS_URL).count(key, window)

@@ -34,7 +34,7 @@ SECRETS = {
     "FLUXER_SERVICE_TOKEN": text_secret,
     "METRICS_TOKEN": text_secret,
 }
-LIMITS = ("RATELIMIT_TOKEN", "RATELIMIT_STATE", "RATELIMIT_MODERATION", "RATELIMIT_READ")
+LIMITS = tuple(f"RATELIMIT_{of}" for of in ("TOKEN", "STATE", "MODERATION", "READ", "LOGIN"))
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)

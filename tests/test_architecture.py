@@ -19,7 +19,7 @@ ROOT = {
     f"fluxer.{name}"
     for name in (
         "apps", "authentication", "checks", "errands", "health", "jwks", "metrics", "pages",
-        "schema", "serve", "service", "settings", "throttling", "urls", "wsgi",
+        "schema", "serve", "service", "settings", "sign_in", "throttling", "urls", "wsgi",
     )
 }  # fmt: skip
 # Doors in the root that those below go through: the base of the /service views, which knows who
