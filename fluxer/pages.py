@@ -10,28 +10,16 @@ from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_safe
 
 from fluxer.errors import NotFound, catalogue
+from fluxer.policy import HEADER, policy
 from regions import catalog
 from voice import demo_sessions
 
-_POLICY = {
-    "default-src": "'none'",
-    "script-src": "'self'",
-    "style-src": "'self'",
-    "img-src": "'self' data:",
-    "font-src": "'self'",
-    "connect-src": "'self'",
-    "base-uri": "'none'",
-    "form-action": "'none'",
-    "frame-ancestors": "'none'",
-}
 
-
-def page(template: str, *, policy: Mapping[str, str] | None = None, **context: Any) -> HttpResponse:
-    """A template as an answer that may load nothing from elsewhere; `policy` says what else."""
+def page(template: str, *, rules: Mapping[str, str] | None = None, **context: Any) -> HttpResponse:
+    """A template as an answer that may load nothing from elsewhere; `rules` say what else."""
     # Rendered without the request: no context processor then looks at staff's session.
     response = HttpResponse(render_to_string(template, context))
-    rules = {**_POLICY, **(policy or {})}
-    response["Content-Security-Policy"] = "; ".join(f"{k} {v}" for k, v in rules.items())
+    response[HEADER] = policy(rules)
     return response
 
 
@@ -43,8 +31,8 @@ def index(request: HttpRequest) -> HttpResponse:
         demo_sessions.require_demo()
     except NotFound:
         return page("index.html")
-    policy = {"connect-src": f"'self' {_media_servers()}", "media-src": "'self' blob:"}
-    response = page("demo/page.html", policy=policy, people=demo_sessions.people())
+    rules = {"connect-src": f"'self' {_media_servers()}", "media-src": "'self' blob:"}
+    response = page("demo/page.html", rules=rules, people=demo_sessions.people())
     # What a page may use of a person's devices, and no frame in it.
     response["Permissions-Policy"] = (
         "camera=(self), microphone=(self), display-capture=(self), geolocation=(self)"
@@ -72,5 +60,5 @@ def docs(request: HttpRequest) -> HttpResponse:
         {"status": kind.status, "code": kind.code, "message": kind.message} for kind in catalogue()
     ]
     # Swagger UI sets style attributes.
-    policy = {"style-src": "'self' 'unsafe-inline'"}
-    return page("docs.html", policy=policy, errors=errors)
+    rules = {"style-src": "'self' 'unsafe-inline'"}
+    return page("docs.html", rules=rules, errors=errors)

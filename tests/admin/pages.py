@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from django.contrib import admin
+from django.contrib.auth.models import Group, User
 from django.db.models import Model
 from django.test import Client
 
@@ -24,8 +25,11 @@ def address(model: type[Model]) -> str:
 
 def every(client: Client) -> Iterator[str]:
     """The address of every page: lists, and the pages of the first row of each."""
-    yield from ("/admin/", "/admin/voice/", "/admin/regions/", "/admin/directory/")
-    for model in models():
+    yield from (f"/admin/{page}" for page in ("", "voice/", "regions/", "directory/", "auth/"))
+    yield from (f"/admin/{page}/" for page in ("password_change", "password_change/done", "jsi18n"))
+    yield from (f"{address(User)}{user.pk}/password/" for user in User.objects.all()[:1])
+    listed: list[type[Model]] = [*models(), User, Group]
+    for model in listed:
         base, row = address(model), model._default_manager.first()
         yield from (base, f"{base}?q=1", f"{base}?q=a", f"{base}?o=1.-2")
         if row is not None:
