@@ -1,6 +1,6 @@
 """What the directory's changes mean for those who are in voice: the hooks of the one seam."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from django.db.models import Q
 from django.utils import timezone
@@ -67,8 +67,15 @@ def change_region(*, channel_id: int, region_id: str | None) -> None:
     """By the back end, or by staff in its place."""
     channel = Channel.objects.get(pk=channel_id)
     region_change.begin(channel, by=Actor(acting.name()))
-    data = {**shown(channel), "rtc_region": region_id}
-    events.channel_changed(guild_id=channel.guild_id, channel_id=channel_id, data=data)
+
+
+@changes.channel_changed.register
+def tell_of_channel(*, channel_id: int, names: Collection[str]) -> None:
+    """CHANNEL_UPDATE, if it is something that people are shown."""
+    channel = Channel.objects.get(pk=channel_id)
+    data = shown(channel)
+    if not data.keys().isdisjoint(names):
+        events.channel_changed(guild_id=channel.guild_id, channel_id=channel_id, data=data)
 
 
 @changes.member_silenced.register

@@ -41,6 +41,8 @@ before_channels_deleted = Hook()
 before_users_removed = Hook()
 # (channel_id, region_id): the region change; the row still has the old value.
 before_region_change = Hook()
+# (channel_id, names): these columns of a channel were changed, and are written.
+channel_changed = Hook()
 # (user_ids) -> iterable of channel ids in which these users have connections, to be locked first.
 channels_of_users = Hook()
 # (guild_id, user_id, words): a member's `mute` or `deaf` was changed to what `words` says.

@@ -116,8 +116,11 @@ def _changed(channel: Channel, values: dict[str, Any]) -> Channel:
     gone = set(channel.recipient_ids) - set(values.get("recipient_ids", channel.recipient_ids))
     if gone:
         changes.before_users_removed(user_ids=sorted(gone), guild_id=None, channel_id=channel.pk)
-    if records.write(channel, values) & RIGHTS:
+    changed = records.write(channel, values)
+    if changed & RIGHTS:
         changes.note(changes.Scope.CHANNEL, channel.pk)
+    if changed:
+        changes.channel_changed(channel_id=channel.pk, names=changed)
     return channel
 
 

@@ -16,7 +16,8 @@ from django.utils import timezone
 from fluxer.directory.models import Channel
 from tests.livekit.fake import FakeLiveKit
 from tests.voice.devices import Device, connection_of, error
-from tests.voice.scene import ALICE, BOB, GUILD, OTHER_VOICE, VOICE, seat
+from tests.voice.orders import BackEnd
+from tests.voice.scene import ALICE, BOB, GUILD, OTHER_VOICE, VOICE, Caller, seat
 from voice import events
 from voice.models import EndReason, VoiceState
 from voice.states import endings
@@ -100,6 +101,29 @@ def test_a_move_is_an_end_a_beginning_and_a_word_to_the_client(
         "channel_id": "104",
         "reason": "moved",
     }
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"rtc_region": "us-west"}, {"name": "Lounge"}, {"user_limit": 3}, {"bitrate": 9000}],
+    ids=lambda change: next(iter(change)),
+)
+def test_a_channel_that_the_back_end_changes_is_told_once(
+    stream: Stream, west: FakeLiveKit, change: dict[str, Any]
+):
+    back_end = BackEnd()
+    back_end.do("PATCH", f"/channels/{VOICE}", change)
+    back_end.do("PATCH", f"/channels/{VOICE}", change)
+    back_end.do("PATCH", f"/channels/{VOICE}", {"overwrites": [{"id": "10", "type": 0}]})
+
+    [entry] = stream.entries()
+    assert (entry["type"], entry["guild_id"], entry["channel_id"]) == (
+        "CHANNEL_UPDATE",
+        "10",
+        "100",
+    )
+    assert entry["data"] == Caller(ALICE).get(f"/channels/{VOICE}").json()
+    assert entry["data"].items() >= change.items()
 
 
 def test_every_end_is_told_with_its_version(stream: Stream, west: FakeLiveKit, bob: Device):
