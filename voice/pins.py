@@ -91,11 +91,13 @@ def seen_all(*, channel_ids: Iterable[int], server_id: int, at: datetime) -> Non
 
 
 def let_go(*, channel_id: int, now: datetime) -> None:
-    """Somebody left, under the channel's lock: if nobody is left, the pin begins to expire."""
+    """Somebody left, under the channel's lock: if nobody is left, the pin begins to expire. A
+    timer that runs already goes on: it was not they who held the room."""
     if is_occupied(channel_id=channel_id, now=now):
         return
     expires_at = now + timedelta(seconds=settings.VOICE_PIN_TIMEOUT)
-    if RoomPin.objects.filter(channel_id=channel_id).update(expires_at=expires_at):
+    untimed = RoomPin.objects.filter(channel_id=channel_id, expires_at=None)
+    if untimed.update(expires_at=expires_at):
         queue.after_commit(
             "voice.tasks.expire_pin", channel_id, countdown=settings.VOICE_PIN_TIMEOUT
         )
@@ -109,9 +111,14 @@ def time(*, channel_id: int) -> None:
 
 
 def is_occupied(*, channel_id: int, now: datetime) -> bool:
-    """Anybody has a live connection or a reserved seat there."""
+    """Anybody has a live connection there, or a seat and a token for it.
+
+    A seat ahead of its token is on no server and holds no room: otherwise people who try again and
+    again would keep a room for ever on a server that will not make it.
+    """
     live = Q(joined_at__isnull=False) | Q(seat_until__gt=now)
-    return VoiceState.objects.filter(live, channel_id=channel_id).exists()
+    on_it = VoiceState.objects.filter(live, channel_id=channel_id, server__isnull=False)
+    return on_it.exists()
 
 
 @transaction.atomic
@@ -149,7 +156,7 @@ def due_for_expiry(*, now: datetime) -> list[int]:
 
 def forgotten(*, now: datetime) -> list[int]:
     """Channels with a pin, nobody in, and no timer."""
-    states = VoiceState.objects.values("channel_id")
+    states = VoiceState.objects.filter(server__isnull=False).values("channel_id")
     return list(
         RoomPin.objects.filter(expires_at=None)
         .exclude(channel_id__in=states)

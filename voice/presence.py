@@ -14,7 +14,7 @@ from django.utils import timezone
 from fluxer.directory.changes import lock_channels
 from fluxer.directory.models import Channel
 from fluxer.errors import ServiceUnavailable, UnknownChannel
-from voice import access, due, events, leaving, look, pins, placement
+from voice import access, due, events, leaving, look, placement
 from voice.access import Plan, Wish
 from voice.errors import UserNotInVoice, VoiceConnectionNotFound
 from voice.grants import decide
@@ -100,7 +100,8 @@ def _stay(
 
 
 def _join(change: Change, target: Channel, now: datetime) -> VoiceState:
-    """A seat, ahead of its token; this session's connection elsewhere ends for it."""
+    """A seat, ahead of its token, which alone holds the room where it is; this session's connection
+    elsewhere ends for it."""
     wish = change.wish(change.session)
     found, plan = _planned(wish, now)
     connection_id = new_connection_id()
@@ -118,7 +119,6 @@ def _join(change: Change, target: Channel, now: datetime) -> VoiceState:
         now=now,
         flags=change.flags,
     )
-    _keep_pin(found, is_timed=bool(plan.ended))
     due.mark(*rooms)
     return joined
 
@@ -139,7 +139,6 @@ def _move(change: Change, state: VoiceState, target: Channel, now: datetime) -> 
         flags=change.flags,
     )
     rooms |= endings.replace(others, by=moved.connection_id, session=moved.session, now=now)
-    _keep_pin(found)
     events.server_changed(
         guild_id=target.guild_id,
         channel_id=target.pk,
@@ -162,10 +161,3 @@ def _planned(wish: Wish, now: datetime) -> tuple[Look, Plan]:
     plan = access.plan(found, wish, now=now)
     assert found is not None  # noqa: S101 the plan refused otherwise
     return found, plan
-
-
-def _keep_pin(found: Look, *, is_timed: bool = False) -> None:
-    """The target's pin, if it has one, has no timer any more. `is_timed`: who made place there
-    may have been the last, and have set it since the look."""
-    if found.pin is not None and (found.pin.expires_at is not None or is_timed):
-        pins.keep(channel_id=found.standing.channel_id, made_at=None, expiring=True)

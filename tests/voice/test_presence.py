@@ -5,6 +5,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.conf import settings
 from django.utils import timezone
 
 from fluxer.directory.models import Channel, Guild, Member, User
@@ -24,6 +25,7 @@ from tests.voice.scene import (
     seat,
     written,
 )
+from voice import tasks
 from voice.models import DueRoom, EndedConnection, RoomPin, VoiceState
 
 KEYS = {
@@ -85,13 +87,33 @@ def test_a_token_alone_is_a_join(west: FakeLiveKit):
     assert state["version"] == 2
 
 
-def test_a_join_stops_the_timer_of_the_pin(west: FakeLiveKit):
+def test_a_seat_leaves_the_timer_of_the_pin_to_its_token(west: FakeLiveKit):
     Device(ALICE).enter(west).leave()
-    assert RoomPin.objects.get().expires_at is not None
+    timer = RoomPin.objects.get().expires_at
+    assert timer is not None
 
-    Device(BOB).be(VOICE)
+    bob = Device(BOB)
+    bob.be(VOICE)
+    assert RoomPin.objects.get().expires_at == timer
 
+    bob.token()
     assert RoomPin.objects.get().expires_at is None
+
+
+def test_who_tries_again_and_again_does_not_keep_a_room_where_it_cannot_be_made(
+    west: FakeLiveKit, east: FakeLiveKit, later: Callable[[float], None]
+):
+    Device(ALICE).enter(west, region="us-west").leave()
+    bob = Device(BOB)
+    with west.fault("error", method="CreateRoom"):
+        for _ in range(4):
+            later(settings.VOICE_PIN_TIMEOUT / 2)
+            bob.be(None)
+            bob.be(VOICE)
+            tasks.tidy()
+            grant = bob.ask()
+
+    assert (grant.status_code, grant.json().get("endpoint")) == (200, east.url)
 
 
 def test_joining_again_where_one_is_changes_nothing(west: FakeLiveKit):

@@ -11,7 +11,7 @@ from tests.livekit.fake import FakeLiveKit
 from tests.voice.devices import Device
 from tests.voice.races import Rival, at_once
 from tests.voice.scene import ALICE, BOB, MOIRA, OTHER_VOICE, VOICE
-from voice import presence
+from voice import events, presence
 from voice.models import EndedConnection, RoomPin, VoiceState
 
 THIRD = 105
@@ -151,13 +151,13 @@ def test_the_last_two_who_move_out_leave_the_pin_its_time(
     if not is_guarded:
         monkeypatch.setattr(presence, "lock_channels", unlocked)
     rival = Rival(moving(moira, OTHER_VOICE))
-    keep_pin = presence._keep_pin
+    tell = events.server_changed
 
-    def slowly(*args: Any, **kwargs: Any) -> None:
+    def slowly(**kwargs: Any) -> None:
         rival.let_in()
-        keep_pin(*args, **kwargs)
+        tell(**kwargs)
 
-    monkeypatch.setattr(presence, "_keep_pin", slowly)
+    monkeypatch.setattr(events, "server_changed", slowly)
     assert bob.change(channel_id=OTHER_VOICE).status_code == 200
     assert rival.finish() == 200
 
