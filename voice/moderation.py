@@ -15,7 +15,7 @@ from fluxer.directory import standing
 from fluxer.directory.changes import lock_channels
 from fluxer.directory.models import Channel, Member
 from fluxer.errors import ServiceUnavailable
-from voice import audit, due, events, pins, rights
+from voice import audit, due, events, rights
 from voice.audit import Actor
 from voice.grants import Admission, decide
 from voice.models import EndReason, VoiceState
@@ -60,14 +60,14 @@ def _attempt(order: Order, by: Actor) -> Member:
 
 
 def _say(order: Order, by: Actor, states: Sequence[VoiceState]) -> None:
-    """Mute and deaf, on the member, and on the connections that are there."""
+    """Mute and deaf, on the member, and on the connections that are there and locked."""
     if not order.words:
         return
     Member.objects.filter(guild=order.guild_id, user=order.user_id).update(**order.words)
     rooms: endings.Rooms = set()
-    for state in lookup.live(user_id=order.user_id, guild_id=order.guild_id):
+    for state in states:
         rooms |= rights.recompute(state.channel, [state])
-    # A return that is under way saw the member as they were: look again, later.
+    # Who comes or returns meanwhile saw the member as they were: look again, under the lock.
     directory.note(directory.Scope.MEMBER, order.user_id, guild_id=order.guild_id)
     due.mark(*rooms)
     audit.words(
@@ -107,7 +107,6 @@ def _move(
             connection_id=moved.connection_id,
             reason="moved",
         )
-    pins.keep(channel_id=destination.pk, made_at=None, expiring=True)
     due.mark(*rooms)
     _leave_entry(order, by, "move", destination.pk)
 

@@ -12,6 +12,7 @@ from regions.models import Server
 from tests.livekit.fake import FakeLiveKit
 from tests.voice import scene
 from tests.voice.scene import GUILD, VOICE, Caller, written
+from voice import due
 
 ROOM = f"guild_{GUILD}_channel_{VOICE}"
 
@@ -78,6 +79,17 @@ def test_a_server_that_does_not_answer_is_a_failure(west: FakeLiveKit, stranger:
 def test_a_removal_that_does_not_go_through_is_a_failure(west: FakeLiveKit, stranger: Any):
     with west.fault("error", method="RemoveParticipant"):
         said, _ = failed("voice_reconcile")
+    assert f"{ROOM}: could not be settled now; it stays due" in said
+    assert stranger.inside
+
+
+def test_a_room_that_a_worker_is_at_is_not_said_to_be_settled(west: FakeLiveKit, stranger: Any):
+    server_id = Server.objects.get().pk
+    due.mark((server_id, ROOM))
+    assert due.claim(server_id=server_id, room=ROOM, now=timezone.now())
+
+    said, _ = failed("voice_reconcile")
+
     assert f"{ROOM}: could not be settled now; it stays due" in said
     assert stranger.inside
 

@@ -2,9 +2,11 @@
 
 from collections.abc import Callable
 from functools import partial
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from livekit.protocol.models import TrackSource
 
 from fluxer.directory import changes
 from fluxer.directory.models import Channel, Member
@@ -235,3 +237,30 @@ def test_a_role_that_changes_and_is_drained_while_somebody_returns(
     follow()
 
     assert again.inside is not guarded
+
+
+@pytest.mark.parametrize("guarded", [True, False])
+def test_somebody_who_returns_while_they_are_muted(
+    west: FakeLiveKit, monkeypatch: pytest.MonkeyPatch, guarded: bool
+):
+    """The mute saw nobody in voice, and the return a member who may speak."""
+    participant = enter(west, Caller(BOB))
+    token = participant.refreshed_token()
+    participant.leave()
+
+    def come_back() -> Any:
+        visit = west.join(token)
+        follow()
+        return visit
+
+    rival = in_the_middle_of(monkeypatch, moderation, "_say", come_back)
+    if not guarded:
+        silent = SimpleNamespace(Scope=changes.Scope, note=lambda *args, **values: None)
+        monkeypatch.setattr(moderation, "directory", silent)
+
+    assert moderate(Caller(MOIRA), BOB, mute=True).status_code == 200
+    visit = rival.finish()
+    follow()
+
+    assert VoiceState.objects.get().mute is guarded
+    assert (TrackSource.MICROPHONE in visit.info.permission.can_publish_sources) is not guarded
