@@ -73,6 +73,7 @@ class Tables(Collector):
         for name, says, attribute in TOTALS:
             yield _single(name, says, getattr(found.totals, attribute))
         yield _troubles(found)
+        yield _heard(found)
         yield from _servers(found)
 
 
@@ -87,6 +88,17 @@ def _troubles(found: Status) -> Metric:
     for severity in Severity:
         count = sum(trouble.severity is severity for trouble in found.troubles)
         family.add_metric([severity.value], count)
+    return family
+
+
+def _heard(found: Status) -> Metric:
+    family = GaugeMetricFamily(
+        "fluxer_heard_age_seconds",
+        "Since beat, or a worker of a queue, was last heard of.",
+        labels=["who"],
+    )
+    for who, at in found.heard.items():
+        family.add_metric([who], max(0.0, (found.at - at).total_seconds()))
     return family
 
 

@@ -6,4 +6,4 @@ class VoiceConfig(AppConfig):
     verbose_name = "Voice"
 
     def ready(self) -> None:
-        from voice import failover, hooks  # noqa: F401
+        from voice import failover, heartbeats, hooks  # noqa: F401

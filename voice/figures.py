@@ -1,7 +1,8 @@
 """What the tables say of voice now, as plain values: read in a handful of statements, however
 many rooms, people and servers there are."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -10,7 +11,7 @@ from django.db.models import Count, F, Max, Min, Q
 
 from regions import health
 from regions.models import Region, Server
-from voice import samples
+from voice import heartbeats
 from voice.models import DueRoom, RoomPin, VoiceState
 
 
@@ -85,7 +86,7 @@ class Figures:
     totals: Totals
     regions: tuple[RegionFigures, ...] = ()
     servers: tuple[ServerFigures, ...] = ()
-    heard_at: datetime | None = None  # beat and a worker
+    heard: Mapping[str, datetime] = field(default_factory=dict)  # of beat, and of each queue
 
 
 def read(now: datetime) -> Figures:
@@ -100,7 +101,7 @@ def read(now: datetime) -> Figures:
             )
         ),
         servers=_servers(now),
-        heard_at=samples.heard_at(),
+        heard=heartbeats.read(),
     )
 
 

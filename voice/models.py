@@ -194,6 +194,16 @@ class Sample(models.Model):
         return f"{self.minute:%F %H:%M}"
 
 
+class Heartbeat(models.Model):
+    """When beat, or a worker of a queue, last lived. Written by `voice.heartbeats` only."""
+
+    name = models.CharField(primary_key=True, max_length=16, help_text="beat, or a queue.")
+    heard_at = models.DateTimeField()
+
+    def __str__(self) -> str:
+        return f"{self.name} {self.heard_at:%F %T}"
+
+
 class AuditEntry(models.Model):
     """Who did what to whom, where and why."""
 

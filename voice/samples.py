@@ -1,7 +1,4 @@
-"""Voice minute by minute, for a day. The only module that writes Sample.
-
-The newest sample is also a sign of life: beat asked for it, and a worker took it.
-"""
+"""Voice minute by minute, for a day. The only module that writes Sample."""
 
 from datetime import datetime, timedelta
 
@@ -54,12 +51,6 @@ def strangers_of_the_last_hour(*, now: datetime) -> int:
     """How many were removed whom nobody knew."""
     lately = Sample.objects.filter(pk__gt=now - _HOUR)
     return int(lately.aggregate(total=Sum("strangers"))["total"] or 0)
-
-
-def heard_at() -> datetime | None:
-    """When beat and a worker last did something together."""
-    newest = Sample.objects.filter(taken_at__isnull=False).order_by("-pk")
-    return newest.values_list("taken_at", flat=True).first()
 
 
 def of_a_day(*, now: datetime) -> list[tuple[datetime, int]]:

@@ -3,12 +3,13 @@
 Nothing but our own tables is asked.
 """
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from django.conf import settings
 
-from voice import figures, troubles
+from voice import figures, heartbeats, troubles
 from voice.figures import RegionFigures, ServerFigures, Totals
 from voice.troubles import Patience, Rules, Severity, Trouble
 
@@ -24,12 +25,18 @@ class Status:
     regions: tuple[RegionFigures, ...]
     servers: tuple[ServerFigures, ...]
     troubles: tuple[Trouble, ...]
-    heard_at: datetime | None = None
+    heard: Mapping[str, datetime] = field(default_factory=dict)  # of beat, and of each queue
 
     @property
     def is_well(self) -> bool:
         """Nothing keeps anybody from talking; there may be warnings."""
         return not any(trouble.severity is Severity.ERROR for trouble in self.troubles)
+
+    @property
+    def heard_at(self) -> datetime | None:
+        """When the one that has been silent for longest was heard of; None: one never was."""
+        needed = (heartbeats.BEAT, *heartbeats.QUEUES)
+        return min(self.heard[n] for n in needed) if self.heard.keys() >= set(needed) else None
 
 
 def read(now: datetime) -> Status:
@@ -41,7 +48,7 @@ def read(now: datetime) -> Status:
         regions=found.regions,
         servers=found.servers,
         troubles=troubles.of(found, rules()),
-        heard_at=found.heard_at,
+        heard=found.heard,
     )
 
 

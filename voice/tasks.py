@@ -70,7 +70,7 @@ def drain_rights_changes() -> None:
 @shared_task
 def tidy() -> None:
     """Seats that lapsed, servers that stay away, pins whose time has come or that nobody timed,
-    what may be forgotten; and once a minute a count, which also shows that somebody tidies."""
+    what may be forgotten; and once a minute a count."""
     now = timezone.now()
     samples.take(now=now)
     _each(failover.give_up, server_id=failover.lost(now=now))

@@ -5,7 +5,10 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
 
+from fluxer.staff.words import span
+from voice import heartbeats
 from voice.figures import Figures, ServerFigures
+from voice.times import age, moment, since
 
 
 class Severity(StrEnum):
@@ -34,7 +37,7 @@ class Patience:
     sweep: float = 60
     due: float = 15
     webhook: float = 30
-    heard: float = 180  # a sample is taken once a minute
+    heard: float = 60  # a sign of life comes every 10 s
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,17 +115,7 @@ def _default(figures: Figures, rules: Rules, ids: set[str]) -> Iterator[Trouble]
 def _clock(figures: Figures, rules: Rules) -> Iterator[Trouble]:
     """Do beat and the workers work?"""
     totals, patience = figures.totals, rules.patience
-    probes = [server.probed_at for server in figures.servers if server.probed_at]
-    heard = max((at for at in (*probes, figures.heard_at) if at is not None), default=None)
-    limit = patience.probe if figures.servers else patience.heard
-    newest = max(probes, default=None) if figures.servers else heard
-    if newest is None or _age(newest, figures.at) > limit:
-        since = f"since {_time(heard)}" if heard else "at all"
-        yield _error(
-            f"The worker or beat has not been heard of {since}: no server is probed or swept.",
-            "Start the worker and beat, and see whether they reach Redis and PostgreSQL.",
-            "admin:voice_dueroom_changelist",
-        )
+    yield from _silent(figures, patience)
     # Those of a server that does not answer wait for it, and are its trouble.
     late = max((s.due_lateness for s in figures.servers if _answers(s)), default=0.0)
     if late > patience.due:
@@ -139,6 +132,43 @@ def _clock(figures: Figures, rules: Rules) -> Iterator[Trouble]:
         )
 
 
+def _silent(figures: Figures, patience: Patience) -> Iterator[Trouble]:
+    """Who has not been heard of. What a worker did not take while nobody asked is not its fault."""
+    page = "admin:voice_dueroom_changelist"
+    beat = figures.heard.get(heartbeats.BEAT)
+    is_silent = beat is None or age(beat, figures.at) > patience.heard
+    if is_silent:
+        yield _error(
+            f"beat has not been heard of {since(beat)}: no server is probed or swept.",
+            "Start beat, exactly one. If it runs, its log says whether it reaches Redis and PostgreSQL.",
+            page,
+        )
+    asked_until = beat if is_silent and beat else figures.at
+    for queue, lacking in _LACKING.items():
+        heard = figures.heard.get(queue)
+        if heard is None or age(heard, asked_until) > patience.heard:
+            yield _error(
+                f"No worker has taken anything of `{queue}` {since(heard)}: {lacking}.",
+                "Start a worker for it (WORKER_QUEUES). If one runs, see in its log and in beat's"
+                " whether they reach Redis.",
+                page,
+            )
+            is_silent = True
+    newest = max((s.probed_at for s in figures.servers if s.probed_at), default=figures.at)
+    if not is_silent and age(newest, figures.at) > patience.probe:
+        yield _error(
+            f"No server has been probed {since(newest)}, though beat and a worker run.",
+            "The worker's log says what fails in regions.tasks.probe_servers.",
+            page,
+        )
+
+
+_LACKING = {
+    "now": "kicks and moves reach LiveKit late, and no server is probed",
+    "sweep": "no server is compared with our tables, and lapsed seats stay",
+}
+
+
 def _servers(figures: Figures, rules: Rules) -> Iterator[Trouble]:
     for server in figures.servers:
         yield from _server(server, figures.at, rules.patience)
@@ -148,20 +178,20 @@ def _server(server: ServerFigures, at: datetime, patience: Patience) -> Iterator
     page = ("admin:regions_server_change", server.pk)
     if server.state == "down" and server.is_active:
         yield _error(
-            f"{server} is down since {_time(server.since)}: {server.last_error or 'no answer'}.",
+            f"{server} is down since {moment(server.since)}: {server.last_error or 'no answer'}.",
             "Start LiveKit there, or mend the way to it. Its rooms move with their next token.",
             *page,
         )
     elif server.state == "failing" and server.is_active:
         yield _error(
-            f"{server} answers, but its API fails since {_time(server.since)}:"
+            f"{server} answers, but its API fails since {moment(server.since)}:"
             f" {server.last_error or 'no reason known'}.",
             "Compare its API key and secret with LiveKit's, then look into LiveKit's log.",
             *page,
         )
-    if _answers(server) and server.swept_at and _age(server.swept_at, at) > patience.sweep:
+    if _answers(server) and server.swept_at and age(server.swept_at, at) > patience.sweep:
         yield _warning(
-            f"{server} has not been compared with our tables since {_time(server.swept_at)}.",
+            f"{server} has not been compared with our tables since {moment(server.swept_at)}.",
             "See that a worker takes the queue `sweep`.",
             *page,
         )
@@ -191,20 +221,3 @@ def _is_deaf(server: ServerFigures, patience: Patience) -> bool:
     heard = server.webhook_at
     grace = timedelta(seconds=patience.webhook)
     return heard is None or heard + grace < server.last_join_at
-
-
-def _age(then: datetime, now: datetime) -> float:
-    return (now - then).total_seconds()
-
-
-def _time(moment: datetime | None) -> str:
-    return f"{moment:%Y-%m-%d %H:%M:%S} UTC" if moment else "some time"
-
-
-def span(seconds: float) -> str:
-    """A stretch of time, for people."""
-    if seconds < 120:
-        return f"{seconds:.0f} s"
-    if seconds < 7200:
-        return f"{seconds / 60:.0f} min"
-    return f"{seconds / 3600:.0f} h"

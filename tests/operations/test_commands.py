@@ -51,7 +51,8 @@ class Terminal:
 
 @pytest.fixture
 def server(west: FakeLiveKit) -> Server:
-    """The server, heard of just now."""
+    """The server, heard of just now, as are beat and the workers."""
+    scene.beating()
     now = timezone.now()
     Server.objects.update(probed_at=now, probe_ms=2.0, webhook_at=now)
     return Server.objects.get()

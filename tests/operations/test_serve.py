@@ -26,7 +26,7 @@ from fluxer import logs
 from fluxer.local.ports import free_port
 from regions.models import Region, Server
 from tests.voice import scene
-from voice import queue
+from voice import heartbeats, queue
 from voice.models import RoomPin
 
 ROOT = Path(__file__).parent.parent.parent
@@ -187,6 +187,20 @@ def test_the_worker_logs_for_the_request_that_caused_its_task(
     said = json.loads(line)
     assert (said["request_id"], said["channel_id"]) == ("req-of-a-kick", str(scene.VOICE))
     assert serving.stop() == 0
+
+
+def heard_lately() -> set[str]:
+    now = timezone.now()
+    return {name for name, at in heartbeats.read().items() if now - at < timedelta(seconds=60)}
+
+
+def test_beat_and_the_workers_show_that_they_live(serve: Callable[..., Serving]) -> None:
+    scene.beating(silent=("beat", "now", "sweep"), since=600)
+    beat = serve("beat")
+    beat.wait(lambda: heard_lately() == {"beat"})
+    worker = serve("worker", WORKER_QUEUES="now")
+    worker.wait(lambda: heard_lately() == {"beat", "now"})
+    assert (beat.stop(), worker.stop()) == (0, 0)
 
 
 def test_one_that_ends_by_itself_takes_the_others_along(serve: Callable[..., Serving]) -> None:

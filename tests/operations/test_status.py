@@ -1,20 +1,23 @@
 """What is wrong is said in words, with what to do, and costs the same however much there is."""
 
+import re
 from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.core.management import call_command
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone
 
 from fluxer.directory.models import RightsChange
+from fluxer.staff.words import span
 from regions.models import Region, Server
 from tests.livekit.fake import FakeLiveKit
 from tests.voice import scene
-from voice import status
-from voice.models import DueRoom, RoomPin, Sweep, VoiceState
+from voice import heartbeats, status
+from voice.models import DueRoom, Heartbeat, RoomPin, Sweep, VoiceState
 from voice.status import Status
 
 
@@ -27,7 +30,8 @@ def sentences() -> str:
 
 
 def healthy(**fields: Any) -> Server:
-    """A server that was probed just now."""
+    """A server that was probed just now, by those who do it."""
+    scene.beating()
     Region.objects.get_or_create(pk="us-west", defaults={"name": "US West", "is_default": True})
     return Server.objects.create(
         region_id="us-west",
@@ -81,9 +85,55 @@ def test_a_server_that_is_down_or_failing_says_since_when_and_why(db: None) -> N
     assert "No voice server takes new rooms" in said
 
 
-def test_a_silent_worker_is_noticed_by_the_age_of_the_last_probe(db: None) -> None:
+ALL = ("beat", "now", "sweep")
+
+
+@pytest.mark.parametrize(
+    ("silent", "said", "not_said"),
+    [
+        ((), "", "heard of|has taken|been probed"),
+        (("beat",), "beat has not been heard of since", "has taken|been probed"),
+        (("now",), "has taken anything of `now` since", "heard of|of `sweep`|been probed"),
+        (("sweep",), "has taken anything of `sweep` since", "heard of|of `now`|been probed"),
+        # Workers cannot take what nobody asks for.
+        (ALL, "beat has not been heard of since", "has taken"),
+    ],
+)
+def test_a_dead_worker_and_a_dead_beat_are_told_apart(
+    db: None, silent: tuple[str, ...], said: str, not_said: str
+) -> None:
+    healthy()  # probed just now, by staff, perhaps
+    scene.beating(silent=silent, since=90)
+    assert said in sentences()
+    assert not re.search(not_said, sentences())
+    assert now_read().is_well == (not silent)
+
+
+def test_a_worker_that_was_silent_before_beat_stopped_is_said_too(db: None) -> None:
+    healthy()
+    scene.beating(silent=ALL, since=90)
+    Heartbeat.objects.filter(pk="sweep").update(heard_at=timezone.now() - timedelta(seconds=300))
+    assert "beat has not been heard of since" in sentences()
+    assert "has taken anything of `sweep` since" in sentences()
+
+
+def test_a_minute_of_silence_is_no_trouble(db: None) -> None:
+    healthy()
+    scene.beating(silent=ALL, since=50)
+    assert now_read().troubles == ()
+
+
+def test_nobody_is_alarmed_right_after_the_first_start(transactional_db: None) -> None:
+    call_command("migrate", "voice", "0003", verbosity=0)
+    call_command("migrate", "voice", verbosity=0)
+    assert set(heartbeats.read()) == set(ALL)
+    assert "heard of" not in sentences()
+    assert "has taken" not in sentences()
+
+
+def test_probes_that_fail_are_noticed_while_beat_and_workers_run(db: None) -> None:
     healthy(probed_at=timezone.now() - timedelta(minutes=5))
-    assert "The worker or beat has not been heard of since" in sentences()
+    assert "No server has been probed since" in sentences()
 
 
 def test_a_sweep_that_stopped_is_noticed(db: None) -> None:
@@ -114,7 +164,6 @@ def test_rooms_that_wait_for_a_dead_server_are_not_the_workers_fault(db: None) -
 
 def test_joins_that_come_without_webhooks_tell_of_a_wrong_address(west: FakeLiveKit) -> None:
     server = Server.objects.get()
-    Server.objects.update(probed_at=timezone.now())
     scene.seat(scene.ALICE, server=server, is_joined=True)
     assert "Webhooks do not arrive from us-west/us-west-1" in sentences()
     Server.objects.update(webhook_at=timezone.now())
@@ -169,6 +218,4 @@ def test_the_statements_do_not_grow(db: None) -> None:
 
 @pytest.mark.parametrize(("seconds", "words"), [(3, "3 s"), (300, "5 min"), (10800, "3 h")])
 def test_a_span_is_for_people(seconds: float, words: str) -> None:
-    from voice.troubles import span
-
     assert span(seconds) == words

@@ -17,7 +17,8 @@ from fluxer.directory.models import Channel, ChannelType, Guild, Member, Role, U
 from fluxer.directory.permissions import EVERYONE_DEFAULT, Permission
 from regions.models import Region, Server
 from tests.livekit.fake import FakeLiveKit
-from voice.models import DueRoom, EndedConnection, RoomPin, VoiceState
+from voice import heartbeats
+from voice.models import DueRoom, EndedConnection, Heartbeat, RoomPin, VoiceState
 from voice.rooms import new_connection_id
 
 ALICE, BOB, CHARLIE, MOIRA = 1, 2, 3, 4
@@ -74,6 +75,15 @@ def server(fake: Any, region: str = "us-west", slug: str = "", **fields: Any) ->
         api_secret=fake.secret,
         **fields,
     )
+
+
+def beating(*, silent: tuple[str, ...] = (), since: float = 0) -> None:
+    """Beat and the workers live; the silent ones have not been heard of for so many seconds."""
+    Heartbeat.objects.all().delete()
+    now = timezone.now()
+    for name in (heartbeats.BEAT, *heartbeats.QUEUES):
+        at = now - timedelta(seconds=since) if name in silent else now
+        heartbeats.write(name, now=at)
 
 
 def bearer(user_id: int, *, sid: str | None = None, **claims: Any) -> str:

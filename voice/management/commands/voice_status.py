@@ -10,9 +10,9 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import DatabaseError
 from django.utils import timezone
 
+from fluxer.staff.words import span
 from voice import status
 from voice.status import ServerFigures, Severity, Status
-from voice.troubles import span
 
 _HEADS = ("server", "health", "in", "seats", "limit", "rooms", "due", "probe", "webhook", "swept")
 
