@@ -140,7 +140,8 @@ def _silent(figures: Figures, patience: Patience) -> Iterator[Trouble]:
     if is_silent:
         yield _error(
             f"beat has not been heard of {since(beat)}: no server is probed or swept.",
-            "Start beat, exactly one. If it runs, its log says whether it reaches Redis and PostgreSQL.",
+            "Start beat, exactly one. If it runs, see in its log whether it reaches Redis and"
+            " PostgreSQL.",
             page,
         )
     asked_until = beat if is_silent and beat else figures.at
