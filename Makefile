@@ -14,7 +14,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet install -c requi
 UNCONNECTED := DJANGO_SECRET_KEY=types DATABASE_URL=postgres://127.0.0.1/types REDIS_URL=redis://127.0.0.1/0
 
 .DEFAULT_GOAL := help
-.PHONY: help run serve test lint manage bench storm soak clean
+.PHONY: help run serve test lint audit manage bench storm soak clean
 
 help:
 	@sed -n 's/^# \{0,1\}//p;/^$$/q' Makefile
@@ -37,6 +37,18 @@ lint: $(VENV)/.dev
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(UNCONNECTED) $(BIN)/mypy
+
+# Known weaknesses in every package that is pinned and in the vendored browser client. Fails where
+# there is one, and where PyPI or npm does not say.
+audit: $(VENV)/.audit
+	@failed=0; \
+	$(VENV)/audit/bin/pip-audit --strict --no-deps --disable-pip --progress-spinner off \
+	-r requirements/constraints.txt || { failed=1; echo "The Python packages are not known to be sound." >&2; }; \
+	client=$$(sed -n 's/^# livekit-client //p' fluxer/static/fluxer/livekit-client/README.md); \
+	echo '{"private": true}' > $(VENV)/audit/package.json; rm -f $(VENV)/audit/package-lock.json; \
+	cd $(VENV)/audit && npm install --silent --package-lock-only --ignore-scripts "livekit-client@$$client" && npm audit \
+	|| { failed=1; echo "The browser client is not known to be sound." >&2; }; \
+	exit $$failed
 
 bench: $(VENV)/.dev
 	@$(BIN)/python -m tests.bench $(ARGS)
@@ -70,6 +82,12 @@ $(VENV)/.local: $(VENV)/.python requirements/base.txt requirements/prod.txt requ
 $(VENV)/.dev: $(VENV)/.local requirements/dev.txt
 	@echo "Installing the packages for tests and lint into $(VENV) (about a minute, once)." >&2
 	@umask 022 && $(PIP) -r requirements/dev.txt
+	@touch $@
+
+# Apart, so that what audits is not among what is audited.
+$(VENV)/.audit: $(VENV)/.python requirements/audit.txt
+	@umask 022 && $(PYTHON) -m venv $(VENV)/audit
+	@umask 022 && $(VENV)/audit/bin/python -m pip --disable-pip-version-check --quiet install -r requirements/audit.txt
 	@touch $@
 
 $(VENV)/.python:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Locator, Page, expect
+from playwright.sync_api import Browser, BrowserContext, Locator, Page, expect
 
 from tests import browser as browsers
 from tests.e2e.product import Product
@@ -96,7 +96,7 @@ def empty(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Product]:
 def sign_in(chromium: Browser, empty: Product) -> Iterator[Callable[..., Page]]:
     """Opens the admin for somebody, in a window of their own."""
     contexts: list[BrowserContext] = []
-    refused: list[ConsoleMessage] = []
+    said: list[str] = []
 
     def open_(name: str, **window: Any) -> Page:
         window.setdefault("viewport", {"width": 1280, "height": 900})
@@ -104,7 +104,7 @@ def sign_in(chromium: Browser, empty: Product) -> Iterator[Callable[..., Page]]:
         page = contexts[-1].new_page()
         page.set_default_timeout(10_000)
         page.on("pageerror", lambda error: pytest.fail(f"a script failed: {error}"))
-        page.on("console", refused.append)
+        page.on("console", lambda message: said.append(message.text))
         page.goto(f"{empty.url}/admin/")
         page.get_by_label("Username").fill(name)
         page.get_by_label("Password").fill(PASSWORD)
@@ -114,7 +114,7 @@ def sign_in(chromium: Browser, empty: Product) -> Iterator[Callable[..., Page]]:
     yield open_
     for context in contexts:
         context.close()
-    assert [said.text for said in refused if "Content Security Policy" in said.text] == []
+    assert [text for text in said if "Content Security Policy" in text] == []
 
 
 def messages(page: Page) -> Locator:
