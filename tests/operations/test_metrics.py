@@ -234,6 +234,14 @@ def test_an_alert_names_metrics_that_exist_and_says_what_to_do(rule: dict[str, A
     assert rule["expr"].count("(") == rule["expr"].count(")")
 
 
+def test_every_alert_has_a_case_in_which_it_fires() -> None:
+    """`promtool test rules` runs them; it is no package that tests could bring."""
+    cases = yaml.safe_load((ROOT / "ops/prometheus/alerts.test.yaml").read_text())["tests"]
+    samples = [s for case in cases for t in case["promql_expr_test"] for s in t["exp_samples"]]
+    firing = {re.findall(r'alertname="(\w+)"', sample["labels"])[0] for sample in samples}
+    assert firing == {rule["alert"] for rule in ALERTS}
+
+
 def test_the_manual_has_a_heading_for_every_alert() -> None:
     manual = (ROOT / "docs/operating.md").read_text()
     assert not [rule["alert"] for rule in ALERTS if f"**{rule['alert']}**" not in manual]
