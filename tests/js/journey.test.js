@@ -67,9 +67,19 @@ describe("joining", () => {
     assert.deepEqual(alice.wants, ["close"]);
   });
 
-  test("no voice server at all is said at once", () => {
+  test("no voice server at all is said at once, and waited for as the service said", () => {
     const alice = new Traveller().on("join", { place: LOUNGE }).answer("failed", { stage: "token", error: NO_SERVER });
-    assert.equal(alice.journey.why, "refused");
+    assert.equal(alice.journey.at, "joining");
+    assert.equal(alice.journey.error.code, "FEATURE_TEMPORARILY_DISABLED");
+    assert.equal(alice.journey.retryAt, alice.now + 5000);
+    assert.deepEqual(alice.orders, [{ type: "wait", ms: 5000, run: 1 }]);
+  });
+
+  test("who is told to wait for longer than a join waits is told at once that it is in vain", () => {
+    const patient = { ...BUSY, retryAfter: 31 };
+    const alice = new Traveller().on("join", { place: LOUNGE }).answer("failed", { stage: "token", error: patient });
+    assert.equal(alice.journey.why, "gave_up");
+    assert.deepEqual(alice.wants, ["close"]);
   });
 
   test("a busy service is asked again when it said so, and no sooner", () => {

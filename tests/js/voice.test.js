@@ -58,6 +58,37 @@ describe("joining", () => {
     assert.equal(house.asked("/voice/token").length, 2);
   });
 
+  for (const [status, code] of [[429, "RATE_LIMITED"], [503, "FEATURE_TEMPORARILY_DISABLED"]]) {
+    test(`${code} is told while it is waited for, and has an end`, async () => {
+      house.answers = { "/voice/token": { status, code, message: "", retry_after: 8 } };
+      const told = [];
+      voice.on("state", ({ at, error, retryAt }) => told.push([at, error?.code, retryAt && retryAt - Date.now()]));
+      const joined = voice.join(lounge);
+      const failure = joined.catch((error) => error);
+      await quiet();
+      assert.deepEqual(told.at(-1), ["joining", code, 8000]);
+      for (let times = 0; times < 3; times += 1) await after(8000);
+      assert.equal(house.asked("/voice/token").length, 4);
+      assert.equal(voice.state.at, "ended");
+      assert.equal(voice.state.why, "gave_up");
+      assert.equal((await failure).code, code);
+      await after(600_000);
+      assert.equal(house.asked("/voice/token").length, 4);
+    });
+
+    test(`who leaves does not wait for ${code} any more`, async () => {
+      house.answers = { "/voice/token": { status, code, message: "", retry_after: 8 } };
+      const joined = voice.join(lounge);
+      await quiet();
+      await voice.leave();
+      await assert.rejects(joined, { code: "LEFT" });
+      house.answers = {};
+      await after(600_000);
+      assert.equal(house.asked("/voice/token").length, 1);
+      assert.equal(voice.state.at, "out");
+    });
+  }
+
   test("a refusal is the service's own error", async () => {
     house.answers = { "/voice/token": { status: 400, code: "VOICE_CHANNEL_FULL", message: "Voice channel is full" } };
     await assert.rejects(voice.join(lounge), { code: "VOICE_CHANNEL_FULL", status: 400 });

@@ -73,7 +73,7 @@ async function signOut(sentence = "") {
   $("house").hidden = true;
   $("welcome").hidden = false;
   $("log").replaceChildren();
-  for (const kind of ["ended", "step", "advice", "trouble", "playback", "rights"]) notice(kind, "");
+  $("notices").replaceChildren();
   welcome(sentence);
   document.querySelector(".face").focus();
 }
@@ -83,7 +83,7 @@ function begin(token) {
   window.fluxerVoice = voice; // to play with in the console
   voice.on("state", onState);
   voice.on("people", draw);
-  voice.on("wishes", () => (drawControls(), drawState(voice.state)));
+  voice.on("wishes", () => (drawControls(), drawState(voice.state), draw()));
   voice.on("rights", onRights);
   voice.on("figures", onFigures);
   voice.on("step", onStep);
@@ -138,10 +138,13 @@ function drawState(state) {
     joining: `Joining ${name}…`,
     in: `You are in, on ${house.regionName(state.regionId)}.${voice.wishes.microphone ? "" : " You are muted."}`,
     away: "The connection was lost. Reconnecting…",
-    recovering: `${sentences.ofCause(state.cause)}${state.error ? ` ${sentences.ofError(state.error)}` : ""}`,
+    recovering: sentences.ofCause(state.cause),
     ended: "You are not in a channel.",
   };
-  say($("status"), state.at === "joining" && state.error ? `${sentences.ofError(state.error)} Trying again…` : said[state.at]);
+  say($("status"), said[state.at]);
+  const isWaiting = ["joining", "recovering"].includes(state.at) && state.error;
+  const waiting = isWaiting ? `${sentences.ofError(state.error)} Trying again…` : "";
+  notice("waiting", waiting, { action: { text: "Stop trying", do: () => voice.leave() } });
   $("region-box").hidden = !["in", "away", "recovering"].includes(state.at);
   if (state.at !== "in") $("link").hidden = true;
   const ended = state.at === "ended" ? sentences.ofEnd(state) : "";
@@ -303,6 +306,7 @@ function draw() {
 function empty(at, count) {
   if (at === "in") return count ? "Nobody else is here yet. Open another window and be somebody else." : "";
   if (["joining", "away", "recovering"].includes(at)) return "One moment…";
+  if (voice.wishes.microphone) return "Pick a channel. Your microphone is on: you are heard as soon as you are in.";
   return "Pick a channel. You start muted: nobody hears you until you say so.";
 }
 
@@ -341,5 +345,11 @@ $("leave").onclick = () => voice.leave();
 $("sign-out").onclick = () => signOut();
 $("region").onchange = (event) => changeRegion(event.target.value);
 $("preference").onfocus = () => house.regions.length || loadRegions();
+// The page may talk only to the voice servers that were there when it was loaded.
+document.addEventListener("securitypolicyviolation", ({ effectiveDirective }) => {
+  if (effectiveDirective !== "connect-src") return;
+  notice("reload", "This voice server is newer than this page. Load the page again to reach it.",
+    { bad: true, action: { text: "Reload", do: () => location.reload() } });
+});
 document.addEventListener("visibilitychange", () => voice && !document.hidden && poll());
 moderation.prepare(house);

@@ -13,13 +13,18 @@ export function note(text, { bad = false } = {}) {
   log.scrollTop = log.scrollHeight;
 }
 
-/** A bar above the stage, at most one of each kind; no text: none. */
+/**
+ * A bar above the stage, at most one of each kind; no text: none. One that says the same stays, and
+ * with it the focus; its button does what it did.
+ */
 export function notice(kind, text, { bad = false, action = null } = {}) {
   const list = $("notices");
   const old = list.querySelector(`[data-kind="${kind}"]`);
   if (!text) return old?.remove();
+  const said = JSON.stringify([text, bad, action?.text]);
+  if (old?.dataset.said === said) return undefined;
   const bar = h("p", { className: `notice${bad ? " bad" : ""}`, role: bad ? "alert" : "status" });
-  bar.dataset.kind = kind;
+  Object.assign(bar.dataset, { kind, said });
   bar.append(h("span", { textContent: text }));
   if (action) bar.append(h("button", { type: "button", textContent: action.text, onclick: action.do }));
   if (old) old.replaceWith(bar);

@@ -162,8 +162,7 @@ const EVENTS = {
       // It ended while we were on our way; ask why.
       return pause(journey, "ask", error, now, chance);
     }
-    const isClosed = error.code === "FEATURE_TEMPORARILY_DISABLED" && journey.at === "joining";
-    if (stage !== "connect" && (isClosed || !error.passes)) {
+    if (stage !== "connect" && !error.passes) {
       const isOut = journey.at !== "joining" && NOT_HERE.includes(error.code);
       return end(journey, isOut ? "no_access" : "refused", error);
     }

@@ -13,7 +13,7 @@ const WHY = {
 
 const CODES = {
   VOICE_CHANNEL_FULL: "This channel is full.",
-  FEATURE_TEMPORARILY_DISABLED: "There is no voice server at the moment. Try again in a little while.",
+  FEATURE_TEMPORARILY_DISABLED: "There is no voice server at the moment.",
   MISSING_PERMISSIONS: "You do not have permission to join this channel.",
   VOICE_MEMBER_TIMED_OUT: "You are timed out and cannot join for now.",
   UNKNOWN_CHANNEL: "This channel does not exist any more.",
@@ -40,7 +40,7 @@ export const ofError = (error) => CODES[error.code] ?? error.message;
 
 /** Why it ended. @param {{why: string | null, error: any}} state */
 export function ofEnd({ why, error }) {
-  if (why === "refused" && error) return ofError(error);
+  if (["refused", "gave_up"].includes(why) && error) return ofError(error);
   return WHY[why] ?? "The connection ended.";
 }
 
