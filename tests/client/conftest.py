@@ -19,7 +19,6 @@ EARS = Path(__file__).with_name("ears.js")
 MEDIA = (
     "--use-fake-ui-for-media-stream",
     "--use-fake-device-for-media-stream=fps=15",
-    "--autoplay-policy=no-user-gesture-required",
     "--auto-accept-this-tab-capture",
     "--allow-loopback-in-peer-connection",
     "--disable-features=WebRtcHideLocalIpsWithMdns,LocalNetworkAccessChecks",

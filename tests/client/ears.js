@@ -4,6 +4,10 @@
   const known = new Map();
   const ears = { heardAt: performance.now(), longest: 0, heard: {}, frames: {} };
   window.ears = ears;
+  ears.touches = 0;
+  for (const kind of ["pointerdown", "keydown"]) {
+    addEventListener(kind, ({ isTrusted }) => (ears.touches += isTrusted), true);
+  }
   ears.reset = () => {
     Object.assign(ears, { heardAt: performance.now(), longest: 0, heard: {}, frames: {} });
   };

@@ -51,11 +51,12 @@ class House(Product):
         return self.back_end.do(method, f"/service/{path}", body)
 
     def empty(self) -> None:
-        """Everybody out, and every channel as it was made."""
+        """Everybody out, and every channel as it was made, on no server."""
         for channel in demo.VOICE_CHANNELS:
             self.back_end.do("POST", f"/service/channels/{channel}/voice/disconnect")
+            self.tell(f"channels/{channel}", {"rtc_region": "us-west"}, "PATCH")
             settings: dict[str, Any] = {"rtc_region": None, "overwrites": []}
-            self.tell(f"channels/{channel}", settings, "PATCH")
+            self.tell(f"channels/{channel}", settings, "PATCH")  # a change of region ends the pin
         for person in demo.PEOPLE:
             flags = {"mute": False, "deaf": False}
             self.tell(f"guilds/{demo.GUILD}/members/{person}", flags, "PATCH")

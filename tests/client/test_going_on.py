@@ -1,6 +1,8 @@
 """Nobody touches anything, and everybody goes on talking: a move, another region, a dead server."""
 
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from playwright.sync_api import expect
 
@@ -21,6 +23,15 @@ def both_hear(alice: Window, bob: Window, *, within: float = 10) -> None:
     bob.hears(alice, within=within)
 
 
+@contextmanager
+def nobody_touches(*windows: Window) -> Iterator[None]:
+    """No click and no key until the end, and none is waited for: every voice plays."""
+    before = [window.touches for window in windows]
+    yield
+    assert [window.touches for window in windows] == before
+    assert all(window.plays() for window in windows)
+
+
 def told(what: str, alice: Window, bob: Window) -> float:
     """The longest silence that either heard, printed."""
     longest = max(alice.silence, bob.silence)
@@ -35,10 +46,11 @@ def test_a_moved_person_goes_on_talking_there(talk: tuple[Window, Window], windo
     menu = alice.moderate("Bob")
     menu.get_by_label("Move to").select_option(label="Music")
     bob.listen()
-    menu.get_by_role("button", name="Move", exact=True).click()
-    bob.is_in("Music")
-    bob.hears(carol)
-    carol.hears(bob)
+    with nobody_touches(bob, carol):
+        menu.get_by_role("button", name="Move", exact=True).click()
+        bob.is_in("Music")
+        bob.hears(carol)
+        carol.hears(bob)
 
     expect(bob.notice()).to_contain_text("You were moved to Music")
     print(f"\nmove: silence of {bob.silence:.2f} s (bob)")
@@ -58,9 +70,12 @@ def test_another_region_and_both_go_on_talking(talk: tuple[Window, Window]) -> N
 
     bob.page.get_by_label("Region", exact=True).select_option("eu-central")
 
-    for one in talk:
-        one.until("fluxerVoice.state.at === 'in' && fluxerVoice.state.serverId === 'eu-central-1'")
-    both_hear(alice, bob)
+    with nobody_touches(alice, bob):
+        for one in talk:
+            one.until(
+                "fluxerVoice.state.at === 'in' && fluxerVoice.state.serverId === 'eu-central-1'"
+            )
+        both_hear(alice, bob)
     assert told("region change", alice, bob) <= 3
     expect(alice.page.locator("#status")).to_contain_text("You are in, on EU Central.")
 
@@ -74,9 +89,10 @@ def test_a_dead_server_and_both_go_on_talking_on_another(
 
     house.media["us-west"].kill()
     try:
-        for one in talk:
-            one.until("fluxerVoice.state.serverId === 'eu-central-1'", within=40)
-        both_hear(alice, bob)
+        with nobody_touches(alice, bob):
+            for one in talk:
+                one.until("fluxerVoice.state.serverId === 'eu-central-1'", within=40)
+            both_hear(alice, bob)
         print(f"\ndead server: both talk again after {time.monotonic() - began:.1f} s")
         assert told("dead server", alice, bob) <= 20
     finally:

@@ -37,9 +37,15 @@ def test_the_camera_gives_way_and_comes_back(window: Open) -> None:
     throttle(session, **POOR)
     alice.until("steps.length > 0", within=30)
     expect(alice.notice()).to_contain_text("Your connection is weak")
+    # One rung after the other, and then no picture at all; another region may be better.
+    alice.until("steps.at(-1) === 'downoff'", within=40)
+    assert alice.ask("steps") == ["downmedium", "downlow", "downslow", "downoff"]
+    expect(alice.notice()).to_contain_text("your camera is paused")
+    expect(bob.tile("Alice").locator("video")).to_have_count(0)
     bob.listen()
     bob.hears(alice)
-    assert alice.ask("steps[0]") == "downmedium"
+    expect(alice.notice()).to_contain_text("Your connection stays weak.", timeout=15_000)
+    expect(alice.notice().get_by_role("button", name="Try EU Central")).to_be_visible()
 
     throttle(session)
     alice.until("steps.at(-1)?.startsWith('up')", within=40)

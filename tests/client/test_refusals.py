@@ -79,12 +79,36 @@ def test_no_server(window: Open, house: House) -> None:
     for place in places:
         house.tell(place, {"is_active": False}, "PATCH")
     try:
-        alice = window("Alice")
-        alice.choose("Lounge")
-        expect(alice.notice().get_by_role("alert")).to_contain_text("no voice server at the moment")
+        alice, bob = window("Alice"), window("Bob")
+        for one in (alice, bob):
+            one.choose("Lounge")
+            expect(one.notice()).to_contain_text("no voice server at the moment. Trying again")
+        bob.notice().get_by_role("button", name="Stop trying").click()
+        expect(bob.page.locator("#status")).to_have_text("Choose a channel to talk.")
+        expect(bob.notice()).to_have_text("")
     finally:
         for place in places:
             house.tell(place, {"is_active": True}, "PATCH")
+    alice.is_in("Lounge")
+    expect(alice.notice()).to_have_text("")
+    assert bob.ask("fluxerVoice.state.at") == "out"
+
+
+def test_a_voice_server_that_is_newer_than_the_page(window: Open, house: House) -> None:
+    """The page may connect only to the servers that were there when it was loaded; it says so."""
+    alice = window("Alice")
+    server, known = "regions/eu-central/servers/eu-central-1", house.address("eu-central")
+    house.tell(server, {**known, "endpoint": known["endpoint"].replace("127.0.0.1", "localhost")})
+    try:
+        house.tell(f"channels/{demo.LOUNGE}", {"rtc_region": "eu-central"}, "PATCH")
+        alice.choose("Lounge")
+        newer = alice.notice().get_by_role("alert").filter(has_text="newer than this page")
+        newer.get_by_role("button", name="Reload").click()
+        alice.be("Alice").join("Lounge", talk=False)
+        assert alice.server == "eu-central-1"
+    finally:
+        house.empty()
+        house.tell(server, known)
 
 
 def test_an_expired_session(window: Open) -> None:

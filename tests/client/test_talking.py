@@ -1,5 +1,7 @@
 """Two windows: they hear and see each other, and what one does the other sees."""
 
+import re
+
 from playwright.sync_api import expect
 
 from tests.client.conftest import Open
@@ -39,6 +41,33 @@ def test_two_people_hear_and_see_each_other(talk: tuple[Window, Window]) -> None
     expect(alice.in_list("Bob")).to_have_count(0)
     expect(bob.page.get_by_role("status").filter(has_text="Choose a channel")).to_be_visible()
     assert alice.faults + bob.faults == []
+
+
+def test_a_microphone_that_was_left_on_is_said_to_be_and_heard_at_once(
+    talk: tuple[Window, Window],
+) -> None:
+    alice, bob = talk
+    alice.press("Leave")
+    expect(alice.page.locator("#empty-text")).to_contain_text("Your microphone is on")
+    bob.listen()
+    alice.join("Lounge", talk=False)
+    bob.hears(alice)
+    alice.press("Leave")
+    alice.press("Mute")
+    expect(alice.page.locator("#empty-text")).to_contain_text("You start muted")
+
+
+def test_a_position_chooses_the_nearest_region(window: Open) -> None:
+    alice = window("Alice", geolocation={"latitude": 45.46421, "longitude": 9.18951})
+    devices = ["camera", "microphone", "geolocation"]
+    alice.page.context.grant_permissions(devices, origin=alice.url)
+    alice.page.get_by_text("My region").click()
+    alice.page.get_by_label("Let my position choose the nearest").check()
+    with alice.page.expect_request(re.compile("/voice/token$")) as asked:
+        alice.join("Lounge", talk=False)
+    assert alice.server == "eu-central-1"
+    wish = asked.value.post_data_json
+    assert (wish["latitude"], wish["longitude"]) == ("45.46", "9.19")
 
 
 def test_a_screen_is_shared(talk: tuple[Window, Window]) -> None:

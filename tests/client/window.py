@@ -24,8 +24,12 @@ class Window:
             self.faults.append(f"{message.type}: {message.text}")
 
     def sign_in(self, name: str) -> "Window":
-        self.name = name
         self.page.goto(self.url)
+        return self.be(name)
+
+    def be(self, name: str) -> "Window":
+        """Sign in on the page as it is."""
+        self.name = name
         self.page.get_by_role("button", name=re.compile(f"^{name}")).click()
         expect(self.page.locator("#guild")).to_have_text("Demo guild")
         return self
@@ -92,6 +96,18 @@ class Window:
     def silence(self) -> float:
         """Seconds of the longest silence since `listen`."""
         return float(self.ask("ears.silence()")) / 1000
+
+    @property
+    def touches(self) -> int:
+        """How often the page was clicked or typed at."""
+        return int(self.ask("ears.touches"))
+
+    def plays(self) -> bool:
+        """Every voice that is there comes out of the loudspeaker: no click is waited for."""
+        voices = self.ask("[...document.querySelectorAll('audio')].map(a => a.paused || a.muted)")
+        return (
+            bool(voices) and not any(voices) and bool(self.ask("fluxerVoice.room.canPlaybackAudio"))
+        )
 
     def notice(self) -> Any:
         return self.page.locator("#notices")
