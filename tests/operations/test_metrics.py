@@ -198,6 +198,7 @@ def known_metrics() -> set[str]:
     names |= {
         "fluxer_tables_readable",
         "fluxer_troubles",
+        "fluxer_heard_age_seconds",
         "fluxer_server_state",
         "fluxer_server_probe_seconds",
     }
