@@ -10,13 +10,12 @@ from datetime import datetime, timedelta
 from functools import cached_property
 from typing import Any
 
-from django.conf import settings
 from django.db import connection
 
 from fluxer.directory import standing
 from fluxer.directory.standing import Standing
 from fluxer.livekit import LiveKitServer
-from fluxer.secrets import decrypt
+from fluxer.secrets import Sealed
 from regions.catalog import Place
 from regions.models import api_url_of
 from regions.places import Caller, Restriction
@@ -102,9 +101,9 @@ class Pin:
     expires_at: datetime | None
     works: bool
 
-    def is_warm(self, now: datetime) -> bool:
-        """LiveKit had the room so recently that it need not be asked."""
-        return self.works and self.made_at > now - timedelta(seconds=settings.VOICE_ROOM_WARM)
+    def is_warm(self, now: datetime, *, within: float) -> bool:
+        """LiveKit had the room so recently, in seconds, that it need not be asked."""
+        return self.works and self.made_at > now - timedelta(seconds=within)
 
 
 @dataclass(frozen=True)
@@ -191,7 +190,7 @@ def _pin(values: tuple[Any, ...]) -> Pin:
     livekit = LiveKitServer(
         api_url=api_url_of(endpoint=endpoint, api_url=api_url),
         api_key=key,
-        api_secret=decrypt(secret),
+        secret=Sealed(secret),
     )
     place = Place(server_id, region_id, slug, endpoint, livekit)
     return Pin(place=place, made_at=made_at, expires_at=expires_at, works=works)

@@ -29,6 +29,7 @@ log = logging.getLogger(__name__)
 
 ONE_TRY = 2.0  # seconds for one server
 ALL_TRIES = 6.0  # seconds for everything that one request tries
+AFTER_A_LOSS = 1.0  # seconds for which a room is warm to somebody who has lost it
 
 
 class Patience:
@@ -60,19 +61,27 @@ def place(
     known to be in it; FeatureTemporarilyDisabled when an unpinned room finds no server.
     """
     if found.pin is not None and found.pin.works:
-        return _pinned(found, patience, now)
+        return _pinned(found, wish, patience, now)
     return _anew(found, wish, near, patience)
 
 
-def _pinned(found: Look, patience: Patience, now: datetime) -> Placed:
+def _pinned(found: Look, wish: Wish, patience: Patience, now: datetime) -> Placed:
     assert found.pin is not None  # noqa: S101 for the reader of types
     place = found.pin.place
-    if found.pin.is_warm(now):
+    if found.pin.is_warm(now, within=_warm(found, wish)):
         return Placed(place, None)
     made_at = _make(found.room, place, patience)
     if made_at is None and not found.has_joined:
         raise ServiceUnavailable("The channel's voice server is busy; try again", retry_after=2)
     return Placed(place, made_at)
+
+
+def _warm(found: Look, wish: Wish) -> float:
+    """For how long the room is believed to be there. LiveKit refreshes the token of who is in: who
+    is in and asks for another has lost the link, and perhaps the server its rooms."""
+    own = found.connection(wish.connection_id) if wish.connection_id else None
+    warm = float(settings.VOICE_ROOM_WARM)
+    return min(warm, AFTER_A_LOSS) if own is not None and own.is_joined else warm
 
 
 def require_somewhere(found: Look, wish: Wish) -> None:

@@ -202,6 +202,22 @@ def test_a_restart_is_noticed_by_its_rooms_though_the_server_answers(
     assert EndedConnection.objects.get().user_id == BOB
 
 
+def test_who_was_in_finds_the_room_again_at_once(
+    settled_west: FakeLiveKit, alice: Caller, bob: Caller, beat: Beat
+):
+    """The server was restarted, and the last listing that showed the room is not old."""
+    settled_west.join(alice.token()["token"])
+    beat.interval()
+    beat.later(2)
+    settled_west.restart()
+
+    again = settled_west.join(alice.token(connection_id=connection_of(ALICE))["token"])
+    newcomer = settled_west.join(bob.token()["token"])
+
+    assert again.inside
+    assert newcomer.inside
+
+
 @pytest.mark.django_db(transaction=True)
 def test_everybody_there_is_told_and_nobody_elsewhere(
     settled_west: FakeLiveKit, east: FakeLiveKit, alice: Caller, bob: Caller, beat: Beat
