@@ -9,6 +9,8 @@ import * as stage from "./stage.js";
 const POLL = 2000; // milliseconds; your own gateway would tell instead
 const POLL_HIDDEN = 10_000;
 
+/** @type {NodeListOf<HTMLButtonElement>} */
+const faces = document.querySelectorAll(".face");
 /** @type {FluxerVoice} */
 let voice;
 /** What the service said at sign-in, and what has been seen since. */
@@ -75,12 +77,12 @@ async function signOut(sentence = "") {
   $("log").replaceChildren();
   $("notices").replaceChildren();
   welcome(sentence);
-  document.querySelector(".face").focus();
+  faces[0]?.focus();
 }
 
 function begin(token) {
   voice = new FluxerVoice({ token });
-  window.fluxerVoice = voice; // to play with in the console
+  Object.assign(window, { fluxerVoice: voice }); // to play with in the console
   voice.on("state", onState);
   voice.on("people", draw);
   voice.on("wishes", () => (drawControls(), drawState(voice.state), draw()));
@@ -339,7 +341,7 @@ async function refresh() {
   }
 }
 
-for (const face of document.querySelectorAll(".face")) face.onclick = () => signIn(face.dataset.user);
+for (const face of faces) face.onclick = () => signIn(face.dataset.user);
 for (const id of Object.keys(CONTROLS)) $(id).onclick = () => press(id);
 $("leave").onclick = () => voice.leave();
 $("sign-out").onclick = () => signOut();

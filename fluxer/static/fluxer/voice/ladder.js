@@ -93,6 +93,7 @@ function isTimeForAdvice(ladder, now) {
   return is;
 }
 
+/** @returns {{ladder: Ladder, step: "down" | null}} */
 function fall(ladder, now) {
   if (ladder.rung === RUNGS.length - 1) return { ladder, step: null };
   const wasEarly = ladder.climbed !== null && now - ladder.climbed <= TIMES.early;
@@ -103,6 +104,7 @@ function fall(ladder, now) {
   };
 }
 
+/** @returns {{ladder: Ladder, step: "up" | null}} */
 function climb(ladder, now) {
   if (ladder.rung === 0) return { ladder: { ...ladder, patience: TIMES.up }, step: null };
   return { ladder: { ...ladder, rung: ladder.rung - 1, goodSince: now, climbed: now }, step: "up" };

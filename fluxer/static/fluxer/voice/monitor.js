@@ -45,6 +45,8 @@ async function entries(room) {
     .filter((track) => track?.getRTCStatsReport);
   const reports = await Promise.allSettled(tracks.map((track) => track.getRTCStatsReport()));
   const all = new Map();
-  for (const { value } of reports) value?.forEach((entry) => all.set(entry.id, entry));
+  for (const report of reports) {
+    if (report.status === "fulfilled") report.value?.forEach((entry) => all.set(entry.id, entry));
+  }
   return all;
 }

@@ -7,7 +7,10 @@ import { VoiceError } from "./api.js";
 /** LiveKit's numbers of the sources in a permission. */
 const SOURCE = { camera: 1, microphone: 2, screen: 3, screenAudio: 4 };
 
-/** @param {{canPublish?: boolean, canPublishSources?: number[]} | undefined} permissions */
+/**
+ * @param {{canPublish?: boolean, canPublishSources?: number[], canSubscribe?: boolean} | undefined}
+ *   permissions
+ */
 export function rights(permissions) {
   const { canPublish = false, canPublishSources: sources = [], canSubscribe = true } = permissions ?? {};
   const may = (kind) => canPublish && (sources.length === 0 || sources.includes(SOURCE[kind]));
