@@ -1,7 +1,8 @@
 """What is counted as it happens: requests, tokens, LiveKit calls, webhooks, decisions, tasks.
 
 Never with a user, a channel or a guild in a label. With PROMETHEUS_MULTIPROC_DIR set, every
-process of web and worker counts into files there, and whoever is asked adds them up.
+process of web and worker counts into files there, and whoever is asked adds them up. Each has a
+label at least: without one a file is made at once, and every health check would leave one behind.
 """
 
 import os
@@ -61,7 +62,8 @@ decisions = Counter(
 )
 events_lost = Counter(
     "fluxer_events_lost",
-    "Events that did not reach the stream because Redis was away.",
+    "Events that did not reach the stream because Redis was away, by type.",
+    ["event"],
     registry=REGISTRY,
 )
 task_lateness = Histogram(

@@ -88,7 +88,7 @@ def _after_commit(event: Event) -> None:
 def _publish(events: list[Event]) -> None:
     global _quiet_until
     if time.monotonic() < _quiet_until:
-        counters.events_lost.inc(len(events))
+        _lost(events)
         return
     try:
         pipeline = _redis(settings.REDIS_URL).pipeline(transaction=False)
@@ -97,8 +97,13 @@ def _publish(events: list[Event]) -> None:
         pipeline.execute()
     except (redis.RedisError, OSError) as error:
         _quiet_until = time.monotonic() + _PAUSE
-        counters.events_lost.inc(len(events))
+        _lost(events)
         log.warning("%s events lost: Redis is away (%s)", len(events), type(error).__name__)
+
+
+def _lost(events: list[Event]) -> None:
+    for event in events:
+        counters.events_lost.labels(event.type).inc()
 
 
 @lru_cache(maxsize=4)
