@@ -15,6 +15,8 @@ REGIONS = (("us-west", "US West", -122.4), ("eu-central", "EU Central", 8.7))
 class House(Product):
     """The limits and the intervals are those of production."""
 
+    guest = "http://app.localhost"  # another origin, which may ask
+
     def __init__(self, directory: Path, stack: ExitStack) -> None:
         super().__init__(directory, stack)
         for name in [name for name in self._environment if name.startswith("RATELIMIT_")]:
@@ -22,6 +24,7 @@ class House(Product):
         self._environment |= {
             "DJANGO_SETTINGS_MODULE": "fluxer.settings",
             "FLUXER_DEMO": "1",
+            "CORS_ALLOWED_ORIGINS": self.guest,
         }
         self.media: dict[str, Any] = {}
 

@@ -112,13 +112,20 @@ export class Visit {
       if (known) this.#tell("pictureEnded", known);
       return;
     }
+    const elements = new Set();
     const picture = {
       identity: participant.identity,
       userId: whose(participant.identity)[0],
       source: publication.source === "screen_share" ? "screen" : "camera",
       isMe,
-      attach: (element) => track.attach(element),
-      detach: () => track.detach(),
+      attach: (element) => {
+        elements.add(element);
+        return track.attach(element);
+      },
+      detach: () => { // LiveKit has let go of them before, when the track ended
+        track.detach();
+        return [...elements];
+      },
     };
     this.#pictures.set(track, picture);
     this.#tell("picture", picture);
