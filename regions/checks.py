@@ -14,6 +14,7 @@ from django.core import checks
 from django.db import DatabaseError, transaction
 from django.utils import timezone
 
+from fluxer.secrets import SecretUnreadable
 from regions.models import Region, Server
 
 _ADD = "Add one with PUT /service/regions/{id}, in the admin, or with `manage.py regions_import`."
@@ -68,6 +69,11 @@ def _lacking() -> Iterator[checks.CheckMessage]:
             hint="Set is_default on a region, or VOICE_DEFAULT_REGION.",
             id="regions.W003",
         )
+    for server in Server.objects.only("region_id", "slug", "api_secret"):
+        try:
+            server.api_secret  # noqa: B018 opened
+        except SecretUnreadable as error:
+            yield checks.Warning(f"{server} cannot be used.", hint=f"{error}.", id="regions.W005")
 
 
 def _why_not() -> str:

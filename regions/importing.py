@@ -13,6 +13,7 @@ from django.db import transaction
 from rest_framework import serializers
 
 from fluxer.errors import FluxerError, InvalidFormBody, from_exception
+from fluxer.secrets import SecretUnreadable
 from regions import regions, servers
 from regions.models import SLUG, Region, Server
 from regions.serializers import RegionSerializer, ServerSerializer
@@ -134,7 +135,15 @@ def _sentence(path: str, error: FluxerError) -> str:
 
 
 def _snapshot(row: Region | Server | None, values: Mapping[str, Any]) -> dict[str, Any] | None:
-    return None if row is None else {name: getattr(row, name) for name in values}
+    return None if row is None else {name: _had(row, name) for name in values}
+
+
+def _had(row: Region | Server, name: str) -> Any:
+    """What a column held; nothing, where that was a secret that cannot be opened any more."""
+    try:
+        return getattr(row, name)
+    except SecretUnreadable:
+        return None
 
 
 def _said(path: str, before: dict[str, Any] | None, values: Mapping[str, Any]) -> Iterator[str]:

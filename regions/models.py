@@ -6,7 +6,7 @@ from django.db import models
 from django.db.models import F, Q
 
 from fluxer.livekit import LiveKitServer
-from fluxer.secrets import SecretField
+from fluxer.secrets import SecretField, sealed
 
 SLUG = r"^[a-z0-9][a-z0-9-]{0,63}$"
 _slug = RegexValidator(SLUG, "Use a-z, 0-9 and -, at most 64, beginning with a letter or digit.")
@@ -73,7 +73,7 @@ class Server(Restricted):
         "API URL", max_length=255, blank=True, help_text="For our own calls; empty: the endpoint."
     )
     api_key = models.CharField("API key", max_length=255)
-    api_secret = SecretField("API secret")
+    api_secret = SecretField("API secret")  # opened where it is used, and not before
     soft_connection_limit = models.PositiveIntegerField(null=True, blank=True)
     is_active = models.BooleanField(default=True)
     is_draining = models.BooleanField(default=False)
@@ -122,7 +122,7 @@ class Server(Restricted):
         return LiveKitServer(
             api_url=api_url_of(endpoint=self.endpoint, api_url=self.api_url),
             api_key=self.api_key,
-            api_secret=self.api_secret,
+            secret=sealed(self, "api_secret"),
         )
 
 

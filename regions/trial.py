@@ -9,6 +9,7 @@ from django.utils import timezone
 
 from fluxer import livekit
 from fluxer.livekit import LiveKitError, LiveKitUnavailable, ProbeResult
+from fluxer.secrets import SecretUnreadable
 from regions import health
 from regions.models import Server, api_url_of
 
@@ -60,6 +61,11 @@ def _clock(result: ProbeResult) -> list[Finding]:
 
 def _key(server: Server) -> Finding:
     """ListRooms, which only the right key and secret may."""
+    try:
+        server.api_secret  # noqa: B018 opened
+    except SecretUnreadable as error:
+        health.failing(server.pk, now=timezone.now(), error=str(error))
+        return Finding(False, f"{error}.")
     try:
         rooms = livekit.list_rooms(server.livekit, timeout=min(DEADLINE, settings.LIVEKIT_TIMEOUT))
     except LiveKitError as error:

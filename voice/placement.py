@@ -15,6 +15,7 @@ from django.utils import timezone
 from fluxer import livekit
 from fluxer.errors import ServiceUnavailable
 from fluxer.livekit import LiveKitUnavailable
+from fluxer.secrets import SecretUnreadable
 from regions import catalog, health, selection
 from regions.catalog import Place
 from regions.errors import UnknownVoiceServer
@@ -28,6 +29,7 @@ from voice.models import VoiceState
 log = logging.getLogger(__name__)
 
 ONE_TRY = 2.0  # seconds for one server
+BUSY = "The channel's voice server is busy; try again"
 ALL_TRIES = 6.0  # seconds for everything that one request tries
 AFTER_A_LOSS = 1.0  # seconds for which a room is warm to somebody who has lost it
 
@@ -58,7 +60,8 @@ def place(
     """The room's place. A pinned room stays where it is, whatever anybody wishes.
 
     ServiceUnavailable when its server works but will not make the room just now and nobody is
-    known to be in it; FeatureTemporarilyDisabled when an unpinned room finds no server.
+    known to be in it, or when no token could be signed for it; FeatureTemporarilyDisabled when an
+    unpinned room finds no server.
     """
     if found.pin is not None and found.pin.works:
         return _pinned(found, wish, patience, now)
@@ -68,11 +71,12 @@ def place(
 def _pinned(found: Look, wish: Wish, patience: Patience, now: datetime) -> Placed:
     assert found.pin is not None  # noqa: S101 for the reader of types
     place = found.pin.place
+    _require_secret(place)
     if found.pin.is_warm(now, within=_warm(found, wish)):
         return Placed(place, None)
     made_at = _make(found.room, place, patience)
     if made_at is None and not found.has_joined:
-        raise ServiceUnavailable("The channel's voice server is busy; try again", retry_after=2)
+        raise ServiceUnavailable(BUSY, retry_after=2)
     return Placed(place, made_at)
 
 
@@ -82,6 +86,15 @@ def _warm(found: Look, wish: Wish) -> float:
     own = found.connection(wish.connection_id) if wish.connection_id else None
     warm = float(settings.VOICE_ROOM_WARM)
     return min(warm, AFTER_A_LOSS) if own is not None and own.is_joined else warm
+
+
+def _require_secret(place: Place) -> None:
+    """ServiceUnavailable when no token could be signed: better before there is a seat."""
+    try:
+        place.livekit.api_secret  # noqa: B018 opened
+    except SecretUnreadable as error:
+        log.error("no token for %s/%s: %s", place.region_id, place.slug, error)
+        raise ServiceUnavailable(BUSY, retry_after=2) from None
 
 
 def require_somewhere(found: Look, wish: Wish) -> None:

@@ -13,8 +13,9 @@ from livekit.protocol.models import DisconnectReason, ParticipantInfo
 from livekit.protocol.webhook import WebhookEvent
 
 from fluxer import counters
-from fluxer.errors import FluxerError, Unauthorized
+from fluxer.errors import FluxerError, ServiceUnavailable, Unauthorized
 from fluxer.livekit import WebhookRejected, WebhookUnreadable, verify_webhook, webhook_issuer
+from fluxer.secrets import SecretUnreadable
 from regions import health
 from regions.models import Server
 from voice import due, wire
@@ -44,11 +45,16 @@ def receive(
     """
     server = _server(authorization, region_id, server_id)
     try:
+        secret = server.api_secret
+    except SecretUnreadable as error:
+        log.error("a webhook of %s cannot be verified: %s", server, error)
+        raise ServiceUnavailable from None
+    try:
         event = verify_webhook(
             body=body,
             authorization=authorization,
             key=server.api_key,
-            secret=server.api_secret,
+            secret=secret,
         )
     except WebhookRejected:
         counters.webhooks.labels("unknown", "rejected").inc()

@@ -17,6 +17,7 @@ from google.protobuf.message import DecodeError, Message
 
 from fluxer.livekit import loop
 from fluxer.livekit.errors import LiveKitError, LiveKitGone, LiveKitUnavailable, unavailable
+from fluxer.secrets import Sealed, SecretUnreadable
 
 logger = logging.getLogger(__name__)
 
@@ -44,7 +45,12 @@ class LiveKitServer:
 
     api_url: str
     api_key: str
-    api_secret: str = field(repr=False)
+    secret: str | Sealed = field(repr=False)
+
+    @property
+    def api_secret(self) -> str:
+        """SecretUnreadable when it was stored with a key that we do not have."""
+        return self.secret.open() if isinstance(self.secret, Sealed) else self.secret
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +129,11 @@ def _token(call: Call[Any]) -> str:
         "exp": now + TOKEN_LIFE,
         "video": dict(call.grant),
     }
-    return jwt.encode(claims, call.server.api_secret, algorithm="HS256")
+    try:
+        secret = call.server.api_secret
+    except SecretUnreadable as error:
+        raise LiveKitUnavailable(str(error)) from None
+    return jwt.encode(claims, secret, algorithm="HS256")
 
 
 def observe(method: str, failure: LiveKitError | None, seconds: float) -> None:

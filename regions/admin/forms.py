@@ -55,10 +55,6 @@ class ServerForm(forms.ModelForm):
             *RESTRICTED,
         )
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self.initial.pop("api_secret", None)  # an empty field is then no change
-
     def clean_endpoint(self) -> str:
         return _address(self.cleaned_data["endpoint"], schemes=("wss", "ws"))
 

@@ -5,8 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 from django.contrib import admin
-from django.db.models import QuerySet
-from django.http import HttpRequest
 
 from fluxer.staff.actions import Action
 from fluxer.staff.pages import LookPage
@@ -84,9 +82,6 @@ class VoiceStateAdmin(LookPage):
     search_fields = ("connection_id__exact", "user__username")
     search_help_text = "The id of a connection, user, channel or guild, or a part of a user's name."
     ordering = ("-created_at",)
-
-    def get_queryset(self, request: HttpRequest) -> QuerySet[VoiceState]:
-        return super().get_queryset(request).defer("server__api_secret")
 
     @admin.display(ordering="joined_at")
     def state(self, state: VoiceState) -> str:

@@ -108,8 +108,7 @@ class RoomPinAdmin(LookPage):
     ordering = ("-pinned_at",)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[RoomPin]:
-        # The secret would be decrypted with each row.
-        return with_people(super().get_queryset(request)).defer("server__api_secret")
+        return with_people(super().get_queryset(request))
 
     @admin.display(ordering="channel__guild")
     def guild(self, pin: RoomPin) -> Any:
