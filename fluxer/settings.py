@@ -343,7 +343,10 @@ SPECTACULAR_SETTINGS = {
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
-    "filters": {"request_id": {"()": "fluxer.logs.RequestIdFilter"}},
+    "filters": {
+        "request_id": {"()": "fluxer.logs.RequestIdFilter"},
+        "outage": {"()": "fluxer.outages.Outage"},
+    },
     "formatters": {
         "line": {"()": "fluxer.logs.LineFormatter"},
         "json": {"()": "fluxer.logs.JSONFormatter"},
@@ -360,7 +363,8 @@ LOGGING = {
         # What these say, the access log and fluxer.errors have said already.
         "django.request": {"level": "CRITICAL"},
         "django.security.DisallowedHost": {"level": "CRITICAL"},
-        "celery.app.trace": {"level": "WARNING"},
+        "celery.app.trace": {"level": "WARNING", "filters": ["outage"]},
+        "psycopg.pool": {"filters": ["outage"]},
         "celery.worker.strategy": {"level": "WARNING"},
         "celery.beat": {"level": "WARNING"},
     },

@@ -8,10 +8,11 @@ from typing import Any
 import jwt
 import pytest
 from django.conf import settings
-from django.db import transaction
+from django.db import OperationalError, transaction
 from django.test import Client
 
 from fluxer import errands, logs
+from fluxer.outages import Outage
 from tests.livekit.fake import FakeLiveKit
 from tests.voice import scene
 from tests.voice.scene import Caller
@@ -187,3 +188,49 @@ def test_a_worker_takes_up_the_errand(log: Log) -> None:
         task.pop_request()
     assert log.records(request_id="req-2", message="settling")
     assert log.records(request_id="-", message="afterwards")
+
+
+def new_logger(name: str, log: Log) -> logging.Logger:
+    """As the settings make this one; it has told of no outage yet."""
+    assert [type(one) for one in logging.getLogger(name).filters] == [Outage]
+    logger = logging.Logger(name)
+    logger.addFilter(Outage())
+    logger.addHandler(log.handler)
+    return logger
+
+
+def fail(logger: logging.Logger, task: str, error: Exception) -> None:
+    """What Celery logs of a task that raised."""
+    try:
+        raise error
+    except Exception:
+        logger.exception("Task %s raised", task, extra={"data": {"name": task}})
+
+
+def test_a_task_without_postgresql_is_one_line_and_not_again_at_once(log: Log) -> None:
+    logger = new_logger("celery.app.trace", log)
+    for _ in range(3):
+        fail(logger, "voice.tasks.tidy", OperationalError("away\n  Is the server running?"))
+    fail(logger, "voice.tasks.sweep", OperationalError("away"))
+    tidy, sweep = log.records(logger="celery.app.trace")
+    assert tidy["message"] == "voice.tasks.tidy failed and is asked for again: away"
+    assert (tidy["level"], tidy["task"]) == ("warning", "voice.tasks.tidy")
+    assert sweep["task"] == "voice.tasks.sweep"
+    assert "Traceback" not in log.text
+
+
+def test_a_task_that_fails_of_something_else_keeps_its_traceback_each_time(log: Log) -> None:
+    logger = new_logger("celery.app.trace", log)
+    for _ in range(2):
+        fail(logger, "voice.tasks.tidy", ValueError("odd"))
+    records = log.records(logger="celery.app.trace", level="error")
+    assert len(records) == 2
+    assert all("ValueError: odd" in record["traceback"] for record in records)
+
+
+def test_the_pool_says_once_why_it_has_no_connection(log: Log) -> None:
+    logger = new_logger("psycopg.pool", log)
+    for _ in range(3):
+        logger.warning("error connecting: %s", "refused\n\tIs it up?")
+    (record,) = log.records(logger="psycopg.pool")
+    assert record["message"] == "error connecting: refused"
