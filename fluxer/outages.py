@@ -6,6 +6,7 @@ Whoever is not known to fail so keeps its traceback.
 import logging
 import time
 
+from celery.beat import SchedulingError
 from django.db import InterfaceError, OperationalError
 from kombu.exceptions import OperationalError as BrokerAway
 
@@ -14,7 +15,7 @@ KNOWN = (OperationalError, InterfaceError, BrokerAway)
 
 
 class Outage(logging.Filter):
-    """For the loggers of Celery's tasks and of the pool of connections."""
+    """For the loggers of Celery's tasks, of beat, and of the pool of connections."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -23,21 +24,20 @@ class Outage(logging.Filter):
     def filter(self, record: logging.LogRecord) -> bool:
         error = record.exc_info[1] if record.exc_info else None
         if isinstance(error, KNOWN):
-            task = getattr(record, "data", {}).get("name", "a task")
+            record.task = getattr(record, "data", {}).get("name", "a task")
+            said = f"{record.task} failed and is asked for again: {_first_line(error)}"
+        elif isinstance(error, SchedulingError) and isinstance(error.__context__, KNOWN):
             said = _first_line(error)
-            kind = (record.name, task, type(error).__name__)
-            record.task = task
-            record.msg, record.args = f"{task} failed and is asked for again: {said}", ()
-            record.exc_info = record.exc_text = None
-            record.levelno, record.levelname = logging.WARNING, "WARNING"
         elif error is None and record.name == "psycopg.pool":
-            record.msg, record.args = _first_line(record.getMessage()), ()
-            kind = (record.name, record.msg)
+            said = _first_line(record.getMessage())
         else:
             return True
-        return self._is_time(kind)
+        record.msg, record.args = said, ()
+        record.exc_info = record.exc_text = None
+        record.levelno, record.levelname = logging.WARNING, "WARNING"
+        return self._is_time(record.name, said)
 
-    def _is_time(self, kind: tuple[str, ...]) -> bool:
+    def _is_time(self, *kind: str) -> bool:
         now = time.monotonic()
         if now < self._next.get(kind, 0.0):
             return False

@@ -230,6 +230,7 @@ CACHES = {
 }
 CELERY_BROKER_URL = env.str("CELERY_BROKER_URL", default="") or REDIS_URL
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+CELERY_BROKER_CONNECTION_MAX_RETRIES = None  # for ever, rather than end after an hour
 CELERY_BROKER_TRANSPORT_OPTIONS = {
     "socket_connect_timeout": 0.5,
     "socket_timeout": 5,
@@ -366,6 +367,7 @@ LOGGING = {
         "celery.app.trace": {"level": "WARNING", "filters": ["outage"]},
         "psycopg.pool": {"filters": ["outage"]},
         "celery.worker.strategy": {"level": "WARNING"},
-        "celery.beat": {"level": "WARNING"},
+        "celery.worker.request": {"level": "WARNING"},
+        "celery.beat": {"level": "WARNING", "filters": ["outage"]},
     },
 }

@@ -7,9 +7,11 @@ from typing import Any
 
 import jwt
 import pytest
+from celery.beat import SchedulingError
 from django.conf import settings
 from django.db import OperationalError, transaction
 from django.test import Client
+from kombu.exceptions import OperationalError as BrokerAway
 
 from fluxer import errands, logs
 from fluxer.outages import Outage
@@ -226,6 +228,24 @@ def test_a_task_that_fails_of_something_else_keeps_its_traceback_each_time(log: 
     records = log.records(logger="celery.app.trace", level="error")
     assert len(records) == 2
     assert all("ValueError: odd" in record["traceback"] for record in records)
+
+
+@pytest.mark.parametrize(("cause", "said"), [(BrokerAway("refused"), 1), (TypeError("odd"), 3)])
+def test_beat_says_once_that_it_cannot_ask_for_a_task(
+    log: Log, cause: Exception, said: int
+) -> None:
+    logger = new_logger("celery.beat", log)
+    for _ in range(3):
+        try:
+            try:
+                raise cause
+            except Exception as error:
+                raise SchedulingError(f"Couldn't apply tidy: {error}") from None
+        except SchedulingError as error:
+            logger.exception("Message Error: %s\n%s", error, "the stack")
+    records = log.records(logger="celery.beat")
+    assert len(records) == said
+    assert all(("traceback" in record) == (said > 1) for record in records)
 
 
 def test_the_pool_says_once_why_it_has_no_connection(log: Log) -> None:
