@@ -92,8 +92,13 @@ def window(chromium: Browser, house: House) -> Iterator[Open]:
 @pytest.fixture
 def talk(window: Open) -> tuple[Window, Window]:
     """Alice and Bob in the Lounge; each hears the other."""
-    alice, bob = window("Alice").join("Lounge"), window("Bob").join("Lounge")
+    alice, bob = window("Alice"), window("Bob")
+    for one in (alice, bob):
+        one.choose("Lounge")
+        one.press("Unmute")
     for one, other in ((alice, bob), (bob, alice)):
+        one.is_in("Lounge")
         one.hears(other)
+    for one in (alice, bob):
         one.listen()
     return alice, bob

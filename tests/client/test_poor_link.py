@@ -1,5 +1,6 @@
 """A link that is throttled by the browser itself: the picture gives way, the voice never does."""
 
+from pathlib import Path
 from typing import Any
 
 from playwright.sync_api import CDPSession, expect
@@ -23,7 +24,7 @@ def throttle(session: CDPSession, **conditions: Any) -> None:
     session.send("Network.emulateNetworkConditions", {**FREE, **conditions})
 
 
-def test_the_camera_gives_way_and_comes_back(window: Open) -> None:
+def test_the_camera_gives_way_and_comes_back(window: Open, tmp_path: Path) -> None:
     alice, bob = window("Alice"), window("Bob").join("Lounge")
     session = alice.page.context.new_cdp_session(alice.page)
     session.send("Network.enable")
@@ -46,6 +47,7 @@ def test_the_camera_gives_way_and_comes_back(window: Open) -> None:
     bob.hears(alice)
     expect(alice.notice()).to_contain_text("Your connection stays weak.", timeout=15_000)
     expect(alice.notice().get_by_role("button", name="Try EU Central")).to_be_visible()
+    alice.page.screenshot(path=tmp_path / "poor.png")
 
     throttle(session)
     alice.until("steps.at(-1)?.startsWith('up')", within=40)

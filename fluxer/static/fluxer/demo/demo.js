@@ -74,7 +74,7 @@ async function signOut(sentence = "") {
   voice = null;
   $("house").hidden = true;
   $("welcome").hidden = false;
-  $("log").replaceChildren();
+  $("lines").replaceChildren();
   $("notices").replaceChildren();
   welcome(sentence);
   faces[0]?.focus();

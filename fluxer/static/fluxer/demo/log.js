@@ -5,12 +5,12 @@ const LONGEST = 200;
 
 /** @param {string} text @param {{bad?: boolean}} [how] */
 export function note(text, { bad = false } = {}) {
-  const log = $("log");
+  const lines = $("lines");
   const now = new Date();
   const time = h("time", { dateTime: now.toISOString(), textContent: now.toLocaleTimeString() });
-  log.append(h("li", { className: bad ? "bad" : "" }, time, text));
-  while (log.childElementCount > LONGEST) log.firstElementChild.remove();
-  log.scrollTop = log.scrollHeight;
+  lines.append(h("li", { className: bad ? "bad" : "" }, time, text));
+  while (lines.childElementCount > LONGEST) lines.firstElementChild.remove();
+  $("log").scrollTop = $("log").scrollHeight;
 }
 
 /**
