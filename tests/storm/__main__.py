@@ -14,7 +14,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.storm", description=__doc__)
     parser.add_argument("--seconds", type=float, default=60)
     parser.add_argument("--rate", type=float, default=200, help="actions a second, at most")
-    parser.add_argument("--threads", type=int, default=12)
+    parser.add_argument("--threads", type=int, default=24)
     parser.add_argument("--seed", type=int, default=random.randrange(10**6))
     parser.add_argument("--logs", type=Path, help="keep the product's logs in this directory")
     wish = parser.parse_args()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import json
+import os
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -46,8 +47,11 @@ class Ground:
             stack.callback(fake.close)
             self.fakes[fake.url] = fake
             server(fake, region)
-        self.product = Product(directory, stack, **PACE)
+        cores = os.cpu_count() or 2
+        self.product = Product(directory, stack, **PACE, WEB_PROCESSES=max(2, cores))
         self.product.start()
+        for _ in range(cores // 4):  # one worker keeps up with what a few cores can ask for
+            self.product.worker()
         for region, fake in zip(PLACES, self.fakes.values(), strict=True):
             url = f"{self.product.url}/webhooks/livekit/{region}/{region}-1"
             fake.webhooks.retry_wait = 0.2

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ from tests.storm.ground import Ground
 from tests.storm.judge import Limits, at_rest
 
 LATE = 1.5  # seconds
+_STAT = Path("/proc/stat")
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,14 +25,16 @@ class Result:
     done: dict[str, int]
     answers: dict[str, int]
     webhooks: int
+    busy: float
     looks: int
     rested: float
     wrong: list[str]
 
     def __str__(self) -> str:
         rate = self.actions / self.seconds
+        cores = f"{os.cpu_count()} cores {self.busy:.0%} busy"
         lines = [
-            f"{self.actions} actions in {self.seconds:.0f} s: {rate:.0f} a second",
+            f"{self.actions} actions in {self.seconds:.0f} s: {rate:.0f} a second, {cores}",
             f"  webhooks delivered: {self.webhooks}; limits looked at {self.looks} times",
             "  did:      " + ", ".join(f"{k} {v}" for k, v in sorted(self.done.items())),
             "  answered: " + ", ".join(f"{v} x {k}" for k, v in sorted(self.answers.items())),
@@ -52,11 +56,11 @@ def storm(
             fake.webhooks.double(chance=0.1 / 0.9)
             fake.webhooks.delay(LATE, chance=0.1 / 0.8)
         limits, crowd = Limits(), Crowd(ground, rate=rate, threads=threads, seed=seed)
-        began = time.monotonic()
+        began, before = time.monotonic(), _cores()
         crowd.start()
         time.sleep(seconds)
         crowd.stop()
-        took = time.monotonic() - began
+        took, after = time.monotonic() - began, _cores()
         for fake in ground.fakes.values():
             fake.webhooks.settled(20)
         found, rested = at_rest(ground, over=crowd.over, patience=patience)
@@ -72,7 +76,16 @@ def storm(
             done=dict(crowd.done),
             answers=dict(crowd.answers),
             webhooks=sum(len(fake.sent) for fake in ground.fakes.values()),
+            busy=1 - (after[0] - before[0]) / max(1, after[1] - before[1]),
             looks=limits.looks,
             rested=rested,
             wrong=[*found, *sorted(limits.exceeded), *failures],
         )
+
+
+def _cores() -> tuple[int, int]:
+    """For how long all cores were idle until now, and for how long there were any (Linux)."""
+    if not _STAT.exists():
+        return 0, 0
+    ticks = [int(word) for word in _STAT.read_text().split("\n", 1)[0].split()[1:9]]
+    return ticks[3] + ticks[4], sum(ticks)
