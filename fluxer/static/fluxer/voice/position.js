@@ -1,6 +1,8 @@
 /** Where the person is, if they allow it. Kept nowhere. */
 
 const PATIENCE = { timeout: 5000, maximumAge: 600_000 };
+/** Milliseconds after which an unanswered question counts as a no: a join does not hang on it. */
+const QUESTION = 15_000;
 
 /**
  * @param {true | {latitude: number, longitude: number} | null} position true: ask the browser
@@ -17,6 +19,7 @@ function asked() {
   const { geolocation } = globalThis.navigator ?? {};
   if (!geolocation) return null;
   return new Promise((resolve) => {
+    setTimeout(() => resolve(null), QUESTION);
     geolocation.getCurrentPosition(({ coords }) => resolve(coords), () => resolve(null), PATIENCE);
   });
 }
