@@ -25,7 +25,7 @@ export class Capture {
   /**
    * @param {{audio?: object, video?: object, screen?: object}} [capture]
    * @param {MediaDevices} [devices]
-   * @param {(kind: string) => void} [ended] a device went away, or the browser's own button was used
+   * @param {(kind: "microphone" | "camera" | "screen") => void} [ended] a device went away, or the browser's own button was used
    */
   constructor(capture = {}, devices = globalThis.navigator?.mediaDevices, ended = () => {}) {
     this.#devices = devices;

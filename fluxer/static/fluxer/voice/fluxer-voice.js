@@ -9,16 +9,15 @@
  * LiveKit's client (`livekit-client` 2.23) is `globalThis.LivekitClient`, or handed in as `livekit`.
  */
 import { Api, VoiceError } from "./api.js";
-import { Capture, CAPTURE } from "./capture.js";
+import { CAPTURE } from "./capture.js";
 import { Emitter } from "./emitter.js";
-import { Flags } from "./flags.js";
-import { judge, next, RUNGS, TOP } from "./ladder.js";
-import { Monitor } from "./monitor.js";
+import { Link } from "./link.js";
 import { locate } from "./position.js";
-import { Publishing, rights } from "./publishing.js";
+import { rights } from "./publishing.js";
 import * as sentences from "./sentences.js";
 import { Trip } from "./trip.js";
 import { Visit } from "./visit.js";
+import { Wishes } from "./wishes.js";
 
 export { sentences, VoiceError };
 
@@ -40,13 +39,8 @@ export class FluxerVoice {
   #api;
   #trip;
   #emitter = new Emitter();
-  #wishes = { microphone: false, camera: false, screen: false, deafened: false };
-  #trouble = {};
-  #capture;
-  #publishing;
-  #flags;
-  #monitor;
-  #ladder = TOP;
+  #wishes;
+  #link;
 
   /** @param {Options} options */
   constructor(options) {
@@ -55,13 +49,23 @@ export class FluxerVoice {
     this.#api = new Api(options);
     this.#trip = new Trip({
       api: this.#api, connect, chance: { random, patience },
-      visit: (tell) => this.#deafen(new Visit(livekit, room, { ...CAPTURE, ...capture }, tell)),
+      visit: (tell) => {
+        const visit = new Visit(livekit, room, { ...CAPTURE, ...capture }, tell);
+        visit.deafened = this.wishes.deafened;
+        return visit;
+      },
       tell: (name, detail) => this.#heard(name, detail),
     });
-    this.#capture = new Capture(capture, devices, (kind) => this.#wish(kind, false));
-    this.#publishing = new Publishing(livekit, this.#capture, (kind, error) => this.#fail(kind, error));
-    this.#flags = new Flags((flags, id) => this.#trip.own("PATCH", { ...flags, connection_id: id }));
-    this.#monitor = new Monitor((figures) => this.#measured(figures));
+    this.#wishes = new Wishes({
+      livekit, capture, devices,
+      now: () => {
+        const { at, connectionId } = this.#trip.journey;
+        return { visit: this.#trip.visit, connectionId: at === "in" ? connectionId : null, rung: this.#link.rung };
+      },
+      send: (flags, id) => this.#trip.own("PATCH", { ...flags, connection_id: id }),
+      tell: (name, detail) => this.#wished(name, detail),
+    });
+    this.#link = new Link(() => this.wishes.camera, (name, detail) => this.#measured(name, detail));
     globalThis.addEventListener?.("online", () => this.#trip.on({ type: "waited" }));
     globalThis.addEventListener?.("pagehide", () => this.#trip.on({ type: "leave" }));
   }
@@ -95,7 +99,7 @@ export class FluxerVoice {
 
   /** What the person wants on; with `isDeafened`, nobody hears them either. */
   get wishes() {
-    return { ...this.#wishes };
+    return this.#wishes.all;
   }
 
   /** What they may: `canSpeak`, `canVideo`, `canStream`, `canHear`. */
@@ -124,8 +128,7 @@ export class FluxerVoice {
     const arrival = this.#trip.arrival();
     const place = { guildId, channelId, region, ...(await locate(position)) };
     if (this.#trip.arrival() === arrival) {
-      this.#ladder = TOP;
-      this.#publishing.rung = RUNGS[0];
+      this.#link.forget();
       this.#trip.on({ type: "join", place });
     }
     return arrival;
@@ -133,10 +136,8 @@ export class FluxerVoice {
 
   /** Leave; the service knows when this resolves, if it can be reached. */
   async leave() {
-    this.#wishes = { ...this.#wishes, camera: false, screen: false };
-    const left = this.#trip.on({ type: "leave" });
-    this.#tellWishes();
-    await Promise.all(left);
+    this.#wishes.dropPictures();
+    await Promise.all(this.#trip.on({ type: "leave" }));
   }
 
   /** Go to another channel of the guild. On an error one stays where one is. @param {string} channelId */
@@ -155,23 +156,23 @@ export class FluxerVoice {
 
   /** @param {boolean} is */
   setMicrophone(is) {
-    return this.#wish("microphone", is);
+    return this.#wishes.set("microphone", is);
   }
 
   /** @param {boolean} is */
   setCamera(is) {
-    return this.#wish("camera", is);
+    return this.#wishes.set("camera", is);
   }
 
   /** Has to follow a click: the browser asks what to share. @param {boolean} is */
   async setScreenShare(is) {
-    if (is) await this.#capture.take("screen");
-    return this.#wish("screen", is);
+    if (is) await this.#wishes.takeScreen();
+    return this.#wishes.set("screen", is);
   }
 
   /** Hear nobody, and be heard by nobody. @param {boolean} is */
   setDeafened(is) {
-    return this.#wish("deafened", is);
+    return this.#wishes.set("deafened", is);
   }
 
   /** Browsers play sound only after a click: call this from one, after `playback` said so. */
@@ -214,25 +215,22 @@ export class FluxerVoice {
   #heard(name, detail) {
     const follow = {
       changed: () => {
-        if (!this.#trip.isUnderWay) {
-          this.#capture.releaseAll();
-          this.#flags.forget();
-        }
+        if (!this.#trip.isUnderWay) this.#wishes.release();
         this.#emitter.emit("state", this.state);
       },
       entered: () => {
-        this.#monitor.start(this.room);
+        this.#link.start(this.room);
         this.#emitter.emit("rights", this.rights);
-        this.#settle();
+        this.#wishes.settle();
       },
       emptied: () => {
-        this.#monitor.stop();
+        this.#link.stop();
         this.#emitter.emit("people", []);
       },
       people: () => this.#emitter.emit("people", this.people),
       rights: () => {
         this.#emitter.emit("rights", this.rights);
-        this.#settle();
+        this.#wishes.settle();
       },
       playback: () => this.#emitter.emit("playback", detail),
       picture: () => this.#emitter.emit("picture", detail),
@@ -240,27 +238,21 @@ export class FluxerVoice {
     }[name];
     if (follow) return follow();
     this.#trip.on({ type: name, run: this.#trip.journey.run, ...detail });
-    if (name === "reconnected") this.#settle();
+    if (name === "reconnected") this.#wishes.settle();
     return undefined;
   }
 
-  #deafen(visit) {
-    visit.deafened = this.#wishes.deafened;
-    return visit;
+  /** What became of a wish. */
+  #wished(name, detail) {
+    if (name === "settled") this.#emitter.emit("people", this.people);
+    else this.#emitter.emit(name, name === "wishes" ? this.wishes : detail);
   }
 
-  #measured(figures) {
-    this.#emitter.emit("figures", figures);
-    const seen = { now: Date.now(), link: judge(figures), camera: this.#wishes.camera };
-    const { ladder, step: taken, advise } = next(this.#ladder, seen);
-    const changed = ladder.rung !== this.#ladder.rung;
-    this.#ladder = ladder;
-    if (changed) {
-      this.#publishing.rung = RUNGS[ladder.rung];
-      this.#settle();
-    }
-    if (taken) this.#emitter.emit("step", { direction: taken, rung: RUNGS[ladder.rung] });
-    if (advise) this.#advise();
+  /** What the link is like. */
+  #measured(name, detail) {
+    if (name === "rung") this.#wishes.settle();
+    else if (name === "advice") this.#advise();
+    else this.#emitter.emit(name, detail);
   }
 
   async #advise() {
@@ -268,48 +260,5 @@ export class FluxerVoice {
     const regions = await this.regions({ channelId }).catch(() => []);
     const others = regions.filter((region) => region.is_accessible && region.id !== regionId);
     this.#emitter.emit("advice", { regionId, regions: others });
-  }
-
-  // What the person wants
-
-  async #wish(kind, is) {
-    this.#wishes = { ...this.#wishes, [kind]: is };
-    this.#trouble[kind] = null;
-    if (!is && kind === "screen") this.#capture.release(kind);
-    if (this.#trip.visit) this.#deafen(this.#trip.visit);
-    this.#tellWishes();
-    await this.#settle();
-    if (this.#trouble[kind]) throw this.#trouble[kind];
-  }
-
-  async #settle() {
-    const { microphone, camera, screen, deafened } = this.#wishes;
-    this.#publishing.wishes = { microphone: microphone && !deafened, camera, screen };
-    await this.#publishing.settle(this.room);
-    this.#tellFlags();
-    this.#emitter.emit("people", this.people);
-  }
-
-  #fail(kind, error) {
-    this.#trouble[kind] = error;
-    this.#wishes = { ...this.#wishes, [kind]: false };
-    this.#emitter.emit("trouble", { kind, error });
-    this.#tellWishes();
-  }
-
-  #tellWishes() {
-    this.#emitter.emit("wishes", this.wishes);
-  }
-
-  #tellFlags() {
-    const { at, connectionId } = this.#trip.journey;
-    if (at !== "in") return;
-    const { microphone, camera, screen, deafened } = this.#wishes;
-    const isOff = this.#ladder.rung === RUNGS.length - 1;
-    const flags = {
-      self_mute: !microphone || deafened, self_deaf: deafened,
-      self_video: camera && !isOff, self_stream: screen,
-    };
-    this.#flags.tell(flags, connectionId);
   }
 }

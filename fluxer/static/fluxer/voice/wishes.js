@@ -1,0 +1,100 @@
+/** What the person wants on, and what follows from it: devices, publishing, and telling others. */
+import { Capture } from "./capture.js";
+import { Flags } from "./flags.js";
+import { Publishing } from "./publishing.js";
+
+/** @typedef {"microphone" | "camera" | "screen" | "deafened"} Kind */
+
+export class Wishes {
+  #on = { microphone: false, camera: false, screen: false, deafened: false };
+  #trouble = {};
+  #capture;
+  #publishing;
+  #flags;
+  #around;
+
+  /**
+   * @param {object} around
+   * @param {any} around.livekit
+   * @param {object} [around.capture] constraints, over ours
+   * @param {MediaDevices} [around.devices]
+   * @param {() => {visit: import("./visit.js").Visit | null, connectionId: string | null,
+   *   rung: import("./ladder.js").Rung}} around.now where one is (an id only when one is in), and
+   *   what the link carries
+   * @param {(flags: object, connectionId: string) => Promise<any>} around.send to the service
+   * @param {(name: "wishes" | "trouble" | "settled", detail?: any) => void} around.tell
+   */
+  constructor(around) {
+    this.#around = around;
+    this.#capture = new Capture(around.capture, around.devices, (kind) => this.set(kind, false));
+    this.#publishing = new Publishing(around.livekit, this.#capture, (kind, error) => this.#fail(kind, error));
+    this.#flags = new Flags(around.send);
+  }
+
+  get all() {
+    return { ...this.#on };
+  }
+
+  /**
+   * Throws VoiceError when the device cannot be used.
+   *
+   * @param {Kind} kind
+   * @param {boolean} is
+   */
+  async set(kind, is) {
+    this.#on[kind] = is;
+    this.#trouble[kind] = null;
+    if (!is && kind === "screen") this.#capture.release(kind);
+    const { visit } = this.#around.now();
+    if (visit) visit.deafened = this.#on.deafened;
+    this.#around.tell("wishes");
+    await this.settle();
+    if (this.#trouble[kind]) throw this.#trouble[kind];
+  }
+
+  /** Captured now: the browser asks what to share only right after a click. */
+  async takeScreen() {
+    await this.#capture.take("screen");
+  }
+
+  /** Make the room agree with what is wanted, allowed, and carried by the link. */
+  async settle() {
+    const { microphone, camera, screen, deafened } = this.#on;
+    const { visit, rung } = this.#around.now();
+    this.#publishing.wishes = { microphone: microphone && !deafened, camera, screen };
+    this.#publishing.rung = rung;
+    await this.#publishing.settle(visit?.room);
+    this.#tellFlags();
+    this.#around.tell("settled");
+  }
+
+  /** Nobody sees a person who has left; who joins again is heard as before. */
+  dropPictures() {
+    this.#on.camera = this.#on.screen = false;
+    this.#around.tell("wishes");
+  }
+
+  /** Not in voice any more: every device off. */
+  release() {
+    this.#capture.releaseAll();
+    this.#flags.forget();
+  }
+
+  #fail(kind, error) {
+    this.#trouble[kind] = error;
+    this.#on[kind] = false;
+    this.#around.tell("trouble", { kind, error });
+    this.#around.tell("wishes");
+  }
+
+  #tellFlags() {
+    const { connectionId, rung } = this.#around.now();
+    if (connectionId === null) return;
+    const { microphone, camera, screen, deafened } = this.#on;
+    const flags = {
+      self_mute: !microphone || deafened, self_deaf: deafened,
+      self_video: camera && rung.camera, self_stream: screen,
+    };
+    this.#flags.tell(flags, connectionId);
+  }
+}
