@@ -66,7 +66,7 @@ def test_a_position_chooses_the_nearest_region(window: Open) -> None:
     with alice.page.expect_request(re.compile("/voice/token$")) as asked:
         alice.join("Lounge", talk=False)
     assert alice.server == "eu-central-1"
-    wish = asked.value.post_data_json
+    wish = asked.value.post_data_json or {}
     assert (wish["latitude"], wish["longitude"]) == ("45.46", "9.19")
 
 
