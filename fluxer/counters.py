@@ -56,7 +56,7 @@ webhooks = Counter(
 decisions = Counter(
     "fluxer_decisions",
     "Who is where, decided: seated, joined, returned, moved, ended and removed (with the reason),"
-    " pinned, unpinned, failed_over.",
+    " pinned, unpinned, failed_over; and what moderators and staff did.",
     ["decision", "reason"],
     registry=REGISTRY,
 )

@@ -18,6 +18,7 @@ request_id: ContextVar[str] = ContextVar("request_id", default="-")
 # What a record may be about: `log.info(…, extra={"channel_id": 5})`.
 ABOUT = (
     "guild_id", "channel_id", "user_id", "connection_id", "server", "decision", "reason",
+    "actor", "actor_id",
     "method", "path", "status", "ms", "task",
 )  # fmt: skip
 

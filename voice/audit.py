@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from voice import journal
 from voice.models import AuditEntry
 
 _WORDS = {
@@ -38,7 +39,7 @@ def write(
     channel_id: int | None = None,
     target_id: int | None = None,
 ) -> None:
-    """Leave an entry, in the transaction of what it tells of."""
+    """Leave an entry, in the transaction of what it tells of, and a line in the log."""
     AuditEntry.objects.create(
         guild_id=guild_id,
         actor_id=actor.user_id,
@@ -47,6 +48,15 @@ def write(
         target_id=target_id,
         channel_id=channel_id,
         reason=actor.reason,
+    )
+    # Without the reason: that is theirs to say, and for the guild.
+    journal.tell(
+        action,
+        actor=actor.name,
+        actor_id=actor.user_id,
+        user_id=target_id,
+        channel_id=channel_id,
+        guild_id=guild_id,
     )
 
 

@@ -15,16 +15,21 @@ from fluxer import counters
 log = logging.getLogger("voice.journal")
 
 # As short as they are in a line.
-_SHORT = {"connection_id": "connection", "user_id": "user", "channel_id": "channel"} | {
-    "guild_id": "guild"
+_SHORT = {
+    "connection_id": "connection",
+    "user_id": "user",
+    "channel_id": "channel",
+    "guild_id": "guild",
+    "actor_id": "by",
 }
 
 
 def tell(decision: str, *, reason: str = "", **about: Any) -> None:
-    """Say what was decided: seated, joined, returned, moved, ended, removed, pinned, unpinned or
-    failed_over.
+    """Say what was decided: seated, joined, returned, moved, ended, removed, pinned, unpinned,
+    failed_over, or what the audit calls it.
 
-    `about` is what is known of connection_id, user_id, channel_id, guild_id and server.
+    `about` is what is known of connection_id, user_id, channel_id, guild_id, server, and of who
+    did it.
     """
     said = {name: value for name, value in about.items() if value is not None}
     transaction.on_commit(partial(_write, decision, reason, said), robust=True)

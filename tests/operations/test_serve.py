@@ -8,12 +8,9 @@ import subprocess
 import sys
 import threading
 import time
-import urllib.error
-import urllib.request
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
 
 import psutil
 import pytest
@@ -23,92 +20,13 @@ from django.db import connection, transaction
 from django.utils import timezone
 
 from fluxer import logs
-from fluxer.local.ports import free_port
 from regions.models import Region, Server
+from tests.operations.serving import ROOT, Serving
 from tests.voice import scene
 from voice import heartbeats, queue
 from voice.models import RoomPin
 
-ROOT = Path(__file__).parent.parent.parent
 pytestmark = [pytest.mark.slow, pytest.mark.django_db(transaction=True)]
-
-
-def database_url() -> str:
-    """The tests' own database, not the one that it was made beside."""
-    found = connection.settings_dict
-    user, password = found["USER"], found["PASSWORD"]
-    return f"postgres://{user}:{password}@{found['HOST']}:{found['PORT']}/{found['NAME']}"
-
-
-class Serving:
-    """`python -m fluxer.serve …`, and what it wrote."""
-
-    def __init__(self, roles: Sequence[str], log: Path, **environment: str) -> None:
-        self.port = free_port()
-        self._log = log
-        given = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST")}
-        with log.open("wb") as output:
-            self.process = subprocess.Popen(
-                [sys.executable, "-m", "fluxer.serve", *roles],
-                cwd=ROOT,
-                env={
-                    **given,
-                    "DATABASE_URL": database_url(),
-                    "REDIS_URL": settings.REDIS_URL,
-                    "PORT": str(self.port),
-                    "WEB_PROCESSES": "1",
-                    "WORKER_THREADS": "2",
-                    "FLUXER_HEARTBEAT": str(log.parent / "heartbeat"),
-                    "STOP_SECONDS": "15",
-                    **environment,
-                },
-                stdout=output,
-                stderr=subprocess.STDOUT,
-            )
-
-    @property
-    def log(self) -> str:
-        return self._log.read_text()
-
-    def get(self, path: str, **headers: str) -> tuple[int, str]:
-        request = urllib.request.Request(f"http://127.0.0.1:{self.port}{path}", headers=headers)
-        try:
-            with urllib.request.urlopen(request, timeout=10) as answer:
-                return answer.status, answer.read().decode()
-        except urllib.error.HTTPError as error:
-            return error.code, error.read().decode()
-        except (urllib.error.URLError, OSError):
-            return 0, ""
-
-    def wait(self, ready: Callable[[], Any], *, seconds: float = 45) -> None:
-        deadline = time.monotonic() + seconds
-        while not ready():
-            assert self.process.poll() is None, self.log
-            assert time.monotonic() < deadline, self.log
-            time.sleep(0.2)
-
-    def family(self) -> list[psutil.Process]:
-        me = psutil.Process(self.process.pid)
-        return [me, *me.children(recursive=True)]
-
-    def stop(self) -> int:
-        self.process.send_signal(signal.SIGTERM)
-        return self.process.wait(20)
-
-
-@pytest.fixture
-def serve(tmp_path: Path) -> Iterator[Callable[..., Serving]]:
-    started: list[Serving] = []
-
-    def start(*roles: str, **environment: str) -> Serving:
-        started.append(Serving(roles, tmp_path / f"serve-{len(started)}.log", **environment))
-        return started[-1]
-
-    yield start
-    for serving in started:
-        if serving.process.poll() is None:
-            serving.process.kill()
-            serving.process.wait()
 
 
 def test_it_serves_with_all_three_and_leaves_no_process(
