@@ -24,8 +24,9 @@ class Outage(logging.Filter):
     def filter(self, record: logging.LogRecord) -> bool:
         error = record.exc_info[1] if record.exc_info else None
         if isinstance(error, KNOWN):
-            record.task = getattr(record, "data", {}).get("name", "a task")
-            said = f"{record.task} failed and is asked for again: {_first_line(error)}"
+            task = getattr(record, "data", {}).get("name", "a task")
+            record.__dict__["task"] = task
+            said = f"{task} failed and is asked for again: {_first_line(error)}"
         elif isinstance(error, SchedulingError) and isinstance(error.__context__, KNOWN):
             said = _first_line(error)
         elif error is None and record.name == "psycopg.pool":

@@ -242,7 +242,7 @@ CELERY_TASK_PUBLISH_RETRY = False
 CELERY_TASK_IGNORE_RESULT = True
 CELERY_TASK_ACKS_LATE = True
 CELERY_TASK_REJECT_ON_WORKER_LOST = True
-# No time limits: Celery cannot stop a thread. Whatever a task waits for has a deadline of its own: a
+# No time limits: Celery cannot stop a thread. What a task waits for has a deadline of its own: a
 # connection, a lock, a statement (above), a call to LiveKit, the calls of a sweep or a settling.
 CELERY_TASK_DEFAULT_QUEUE = "now"
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1

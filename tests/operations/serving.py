@@ -58,7 +58,7 @@ class Serving:
         return self._log.read_text()
 
     def get(self, path: str, **headers: str) -> tuple[int, str]:
-        return self.ask("GET", path, **headers)
+        return self.ask("GET", path, None, **headers)
 
     def ask(
         self, method: str, path: str, body: bytes | None = None, **headers: str
