@@ -1,5 +1,5 @@
 #!/usr/bin/env python
-"""Django's command line for this project."""
+"""Django's command line: what cannot work ends it with a sentence."""
 
 import os
 import sys
@@ -7,9 +7,18 @@ import sys
 
 def main() -> None:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "fluxer.settings")
+    # One thread needs no pool; without one, what fails says why, and at once.
+    os.environ["DATABASE_POOL_SIZE"] = "0"
+    from django.core.exceptions import ImproperlyConfigured
     from django.core.management import execute_from_command_line
+    from django.db import InterfaceError, OperationalError
 
-    execute_from_command_line(sys.argv)
+    try:
+        execute_from_command_line(sys.argv)
+    except ImproperlyConfigured as error:
+        sys.exit(str(error))
+    except (OperationalError, InterfaceError) as error:
+        sys.exit(f"PostgreSQL did not do it: {' '.join(str(error).split())}")
 
 
 if __name__ == "__main__":

@@ -1,6 +1,9 @@
 """What an operator types: it says what it does, asks before it hurts, and ends honestly."""
 
 import json
+import os
+import subprocess
+import sys
 from io import StringIO
 from pathlib import Path
 from typing import Any
@@ -11,9 +14,11 @@ from django.core.management import CommandError, call_command
 from django.db import OperationalError
 from django.utils import timezone
 
+from fluxer.local.ports import free_port
 from regions import exporting
 from regions.models import Region, Server
 from tests.livekit.fake import FakeLiveKit
+from tests.operations.serving import ROOT
 from tests.voice import scene
 from voice.management.commands import voice_status
 from voice.models import AuditEntry, DueRoom, EndedConnection, VoiceState
@@ -229,3 +234,34 @@ def test_each_says_what_it_is_for(name: str, capsys: pytest.CaptureFixture[str])
         execute_from_command_line(["manage.py", name, "--help"])
     assert end.value.code == 0
     assert len(capsys.readouterr().out) > 200
+
+
+@pytest.mark.parametrize(
+    "command",
+    ["voice_status", "voice_disconnect --channel 5", "voice_reconcile", "voice_demo",
+     "regions_export", "regions_import ops/compose/regions.yaml", "migrate"],
+)  # fmt: skip
+def test_without_postgresql_each_ends_in_words(command: str) -> None:
+    away = {"DATABASE_URL": f"postgres://x:y@127.0.0.1:{free_port()}/z", "FLUXER_DEMO": "1"}
+    done = managed(command, LIVEKIT_API_SECRET="s" * 32, **away)
+    assert done.returncode in (1, 2)
+    assert "Connection refused" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [("FIELD_KEYS_FILE", "/nowhere"), ("VOICE_TOKEN_TTL", "soon"), ("REDIS_URL", "")],
+)
+def test_what_is_configured_wrong_is_a_sentence(variable: str, value: str) -> None:
+    done = managed("voice_status", **{variable: value})
+    assert done.returncode == 1
+    assert done.stderr.startswith(variable)
+    assert len(done.stderr.splitlines()) == 1
+
+
+def managed(command: str, **environment: str) -> "subprocess.CompletedProcess[str]":
+    return subprocess.run(
+        [sys.executable, "manage.py", *command.split()],
+        cwd=ROOT, env={**os.environ, **environment}, capture_output=True, text=True, check=False,
+    )  # fmt: skip
