@@ -48,7 +48,7 @@ def test_a_microphone_that_was_left_on_is_said_to_be_and_heard_at_once(
 ) -> None:
     alice, bob = talk
     alice.press("Leave")
-    expect(alice.page.locator("#empty-text")).to_contain_text("Your microphone is on")
+    expect(alice.page.locator("#empty-text")).to_contain_text("Your microphone will be on")
     bob.listen()
     alice.join("Lounge", talk=False)
     bob.hears(alice)

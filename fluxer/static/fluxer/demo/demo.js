@@ -308,7 +308,7 @@ function draw() {
 function empty(at, count) {
   if (at === "in") return count ? "Nobody else is here yet. Open another window and be somebody else." : "";
   if (["joining", "away", "recovering"].includes(at)) return "One moment…";
-  if (voice.wishes.microphone) return "Pick a channel. Your microphone is on: you are heard as soon as you are in.";
+  if (voice.wishes.microphone) return "Pick a channel. Your microphone will be on: you are heard as soon as you are in.";
   return "Pick a channel. You start muted: nobody hears you until you say so.";
 }
 
