@@ -5,7 +5,6 @@ Equirectangular: a degree is a unit, so that a position is its coordinates and n
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from itertools import count
 
 from voice.figures import RegionFigures, ServerFigures
 
@@ -13,6 +12,10 @@ NORTH, SOUTH = 80, -60  # the rest of the world has no servers
 WIDTH, HEIGHT = 360, NORTH - SOUTH
 LINE = 8.5  # the height of a line of a label, on a phone
 LETTER = 4.5  # the width of a letter of it, about
+LONGEST = 28  # letters of a name on the map
+AWAY = 4 * LINE  # a label further from its circle than this would be anybody's
+# What must be seen is drawn last, over the others, and gets the nearest label.
+_KINDS = ("up", "out", "drained", "strained", "busy", "down")
 
 Box = tuple[float, float, float, float]  # left, right, top, bottom
 
@@ -33,9 +36,15 @@ class Spot:
     x: float | None = None
     y: float | None = None
     radius: float = 2.5
-    label_x: float = 0.0
+    label_x: float | None = None
     label_y: float = 0.0
     anchor: str = "start"
+
+    @property
+    def short(self) -> str:
+        """Its name, as far as a label goes."""
+        is_long = len(self.name) > LONGEST
+        return f"{self.name[: LONGEST - 1].rstrip()}…" if is_long else self.name
 
     @property
     def figure(self) -> str:
@@ -51,9 +60,10 @@ class Spot:
 
 @dataclass(frozen=True, slots=True)
 class Atlas:
-    """What to draw, and the regions that have no place on it."""
+    """What to draw, who has no room for a name there, and who has no place on it."""
 
     spots: Sequence[Spot] = ()
+    unnamed: Sequence[Spot] = ()
     elsewhere: Sequence[Spot] = ()
     meridians: Sequence[int] = field(default_factory=lambda: range(30, WIDTH, 30))
     parallels: Sequence[int] = field(default_factory=lambda: [NORTH - d for d in (60, 30, 0, -30)])
@@ -66,7 +76,12 @@ def draw(regions: Iterable[RegionFigures], servers: Iterable[ServerFigures]) -> 
         by_region.setdefault(server.region_id, []).append(server)
     found = [_spot(region, by_region.get(region.id, [])) for region in regions]
     placed = [spot for spot in found if spot.x is not None]
-    return Atlas(_labelled(placed), [spot for spot in found if spot.x is None])
+    labelled = _labelled(placed)
+    return Atlas(
+        spots=sorted(labelled, key=lambda spot: _KINDS.index(spot.kind)),
+        unnamed=[spot for spot in labelled if spot.label_x is None],
+        elsewhere=[spot for spot in found if spot.x is None],
+    )
 
 
 def _spot(region: RegionFigures, servers: Sequence[ServerFigures]) -> Spot:
@@ -87,8 +102,15 @@ def _spot(region: RegionFigures, servers: Sequence[ServerFigures]) -> Spot:
     )
     if region.latitude is None or region.longitude is None:
         return spot
-    latitude = max(SOUTH + 2, min(NORTH - 2, region.latitude))
-    return replace(spot, x=round(region.longitude + 180, 1), y=round(NORTH - latitude, 1))
+    return replace(
+        spot,
+        x=round(_within(region.longitude + 180, WIDTH, spot.radius), 1),
+        y=round(_within(NORTH - region.latitude, HEIGHT, spot.radius), 1),
+    )
+
+
+def _within(at: float, most: float, radius: float) -> float:
+    return max(radius, min(most - radius, at))
 
 
 def _kind(active: Sequence[ServerFigures], load: int, limit: int | None) -> str:
@@ -104,32 +126,33 @@ def _kind(active: Sequence[ServerFigures], load: int, limit: int | None) -> str:
 
 
 def _labelled(spots: Sequence[Spot]) -> list[Spot]:
-    """From north to south, each label beside its circle, as near as it covers nothing else."""
+    """Each label beside its circle, as near as it covers nothing else; without room, none."""
     boxes = [_circle(spot) for spot in spots]
     done = []
-    for spot in sorted(spots, key=lambda spot: (spot.y, spot.x)):
-        label, box = next(
+    for spot in sorted(spots, key=lambda spot: (-_KINDS.index(spot.kind), spot.y, spot.x)):
+        free = (
             (label, box)
             for label, box in _places(spot)
             if not any(_meet(box, other) for other in boxes)
         )
-        boxes.append(box)
+        label, box = next(free, (spot, None))
+        boxes += [box] if box else []
         done.append(label)
     return done
 
 
 def _places(spot: Spot) -> Iterator[tuple[Spot, Box]]:
-    """Where its label may be, the best first: without end, so one of them is free."""
+    """Where its label may be, the best first."""
     x, y, beside = spot.x or 0.0, spot.y or 0.0, spot.radius + 2
     text = spot.figure if spot.kind == "up" else f"{spot.figure} {spot.kind}"
-    width = LETTER * max(len(spot.name), len(text))
-    for step in count():
+    width = LETTER * max(len(spot.short), len(text))
+    for step in range(int(AWAY)):
         for top in (y - LINE + step, y - LINE - step):
             for left, at, anchor in (
                 (x + beside, x + beside, "start"),
                 (x - beside - width, x - beside, "end"),
             ):
-                if 0 <= left <= WIDTH - width or step > HEIGHT:
+                if 0 <= left <= WIDTH - width and 0 <= top <= HEIGHT - 2 * LINE:
                     base = round(top + LINE - 3, 1)
                     label = replace(spot, label_x=round(at, 1), label_y=base, anchor=anchor)
                     yield label, (left, left + width, top, top + 2 * LINE)

@@ -151,6 +151,26 @@ def test_labels_do_not_cover_each_other() -> None:
     assert far_east.anchor == "end"
 
 
+def test_of_many_in_one_place_the_worst_is_seen_and_named_and_nobody_is_left_out() -> None:
+    crowd = [region(f"a-region-with-a-name-that-is-long-{n}", 50, 8) for n in range(20)]
+    far_off = [region("fiji", -17, 179.9), region("pole", 89, -180)]
+    ill = server(crowd[7].id, state="down")
+    drawn = atlas.draw([*crowd, *far_off], [ill, *(server(r.id) for r in crowd)])
+    named = [spot for spot in drawn.spots if spot.label_x is not None]
+    last = drawn.spots[-1]
+    assert (last.region_id, last.kind) == (crowd[7].id, "strained")
+    assert last in named
+    assert len(named) + len(drawn.unnamed) == len(drawn.spots) == 22
+    assert {"fiji", "pole"} <= {spot.region_id for spot in named}
+    for spot in named:
+        assert 0 < spot.label_y < atlas.HEIGHT
+        assert abs(spot.label_y - (spot.y or 0)) <= atlas.AWAY + atlas.LINE
+        assert len(spot.short) <= atlas.LONGEST
+    for spot in drawn.spots:
+        assert spot.radius <= (spot.x or 0) <= atlas.WIDTH - spot.radius
+        assert spot.radius <= (spot.y or 0) <= atlas.HEIGHT - spot.radius
+
+
 def test_a_region_is_what_its_servers_are() -> None:
     def kind(*servers: ServerFigures) -> str:
         return atlas.draw([region("r", 0, 0)], servers).spots[0].kind
