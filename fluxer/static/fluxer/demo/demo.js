@@ -1,9 +1,11 @@
 /** The page to try voice with: one person of the demo guild, on one device. */
 import { FluxerVoice, sentences, VoiceError } from "../voice/fluxer-voice.js";
 import * as channelList from "./channels.js";
+import * as controls from "./controls.js";
 import { $, choices, say } from "./dom.js";
 import { note, notice } from "./log.js";
 import * as moderation from "./moderation.js";
+import * as quality from "./quality.js";
 import * as stage from "./stage.js";
 
 const POLL = 2000; // milliseconds; your own gateway would tell instead
@@ -85,11 +87,11 @@ function begin(token) {
   Object.assign(window, { fluxerVoice: voice }); // to play with in the console
   voice.on("state", onState);
   voice.on("people", draw);
-  voice.on("wishes", () => (drawControls(), drawState(voice.state), draw()));
+  voice.on("wishes", () => (controls.draw(voice), drawState(voice.state), draw()));
   voice.on("rights", onRights);
-  voice.on("figures", onFigures);
-  voice.on("step", onStep);
-  voice.on("advice", onAdvice);
+  voice.on("figures", (figures) => voice.state.at === "in" && quality.showFigures(figures));
+  voice.on("step", (step) => (quality.showStep(step), draw()));
+  voice.on("advice", (advice) => quality.showAdvice(advice, house.may.region ? changeRegion : null));
   voice.on("picture", (picture) => (stage.show(picture), draw()));
   voice.on("pictureEnded", (picture) => (stage.hide(picture), draw()));
   voice.on("trouble", ({ error }) => notice("trouble", sentences.ofError(error), { bad: true }));
@@ -98,7 +100,7 @@ function begin(token) {
       { action: { text: "Play sound", do: () => voice.startAudio() } }));
   note("Signed in.");
   draw();
-  drawControls();
+  controls.draw(voice);
   drawState(voice.state);
   poll();
 }
@@ -126,7 +128,7 @@ function onState(state) {
     return;
   }
   drawState(state);
-  drawControls();
+  controls.draw(voice);
   draw();
   if (["in", "ended", "out"].includes(state.at)) refresh();
   if (state.at === "in") loadRegions();
@@ -160,42 +162,7 @@ function onRights(may) {
     ...(may.canSpeak ? [] : ["speak"]), ...(may.canHear ? [] : ["listen"]),
   ].join(" or ");
   notice("rights", lost && voice.state.at === "in" ? `You may not ${lost} here just now.` : "");
-  drawControls();
-}
-
-function onFigures({ quality, rtt, loss, up, down, height, fps }) {
-  const link = $("link");
-  const kbit = (bits) => `${Math.round(bits / 1000)} kbit/s`;
-  const parts = [
-    rtt === null ? null : `${rtt} ms`, loss ? `${Math.round(loss * 100)} % lost` : null,
-    `↑ ${kbit(up)}`, `↓ ${kbit(down)}`, height ? `${height}p at ${fps}` : null,
-  ];
-  say(link, parts.filter(Boolean).join(" · "));
-  link.className = `chip ${{ excellent: "good", good: "good", poor: "poor", lost: "poor" }[quality] ?? ""}`;
-  link.title = `Your connection is ${quality}`;
-  link.hidden = voice.state.at !== "in";
-}
-
-const RUNGS = {
-  full: "Your camera is back at full quality.",
-  medium: "Your connection is weak: your camera sends a smaller picture.",
-  low: "Your connection is weak: your camera sends a small picture.",
-  slow: "Your connection is weak: your camera sends a small picture with few frames.",
-  off: "Your connection is very weak: your camera is paused so that your voice gets through.",
-};
-
-function onStep({ direction, rung }) {
-  note(`Camera ${direction}: ${rung.name}.`, { bad: direction === "down" });
-  notice("step", direction === "up" && rung.name !== "full" ? `Your connection is better: ${RUNGS[rung.name].split(": ")[1]}` : RUNGS[rung.name]);
-  draw();
-}
-
-function onAdvice({ regions }) {
-  const [best] = regions;
-  if (!best) return;
-  const mine = house.may.region;
-  notice("advice", `Your connection stays weak. ${mine ? "Another region may be better." : `Ask a moderator to try ${best.name}.`}`,
-    mine ? { action: { text: `Try ${best.name}`, do: () => changeRegion(best.id) } } : {});
+  controls.draw(voice);
 }
 
 // What one does
@@ -245,46 +212,6 @@ async function loadRegions() {
   } catch (error) {
     note(`The regions could not be read: ${sentences.ofError(error)}`, { bad: true });
   }
-}
-
-const CONTROLS = {
-  microphone: {
-    do: (is) => voice.setMicrophone(is), words: ["Unmute", "Mute"], icons: ["mic-off", "mic"],
-  },
-  deafen: {
-    wish: "deafened", do: (is) => voice.setDeafened(is), words: ["Deafen", "Undeafen"], icons: ["ear", "ear-off"],
-  },
-  camera: { do: (is) => voice.setCamera(is), words: ["Camera", "Stop camera"], icons: ["camera", "camera"] },
-  screen: { do: (is) => voice.setScreenShare(is), words: ["Screen", "Stop screen"], icons: ["screen", "screen"] },
-};
-
-async function press(id) {
-  const { wish = id, do: act } = CONTROLS[id];
-  notice("trouble", "");
-  try {
-    await act(!voice.wishes[wish]);
-  } catch (error) {
-    // A cancelled choice of what to share is no trouble.
-    if (error.code !== "SCREEN_DENIED") notice("trouble", sentences.ofError(error), { bad: true });
-  }
-}
-
-function drawControls() {
-  if (!voice) return;
-  const { at } = voice.state;
-  const isIn = ["in", "away", "recovering"].includes(at);
-  const may = voice.rights;
-  for (const [id, { wish = id, words, icons }] of Object.entries(CONTROLS)) {
-    const is = voice.wishes[wish];
-    const button = $(id);
-    button.classList.toggle("on", is);
-    say(button.querySelector("span"), words[Number(is)]);
-    button.querySelector("use").setAttribute("href", `#i-${icons[Number(is)]}`);
-  }
-  $("microphone").disabled = at === "in" && !may.canSpeak;
-  $("camera").disabled = !isIn || (at === "in" && !may.canVideo);
-  $("screen").disabled = !isIn || (at === "in" && !may.canStream);
-  $("leave").disabled = ["out", "ended"].includes(at);
 }
 
 // What is seen
@@ -342,8 +269,7 @@ async function refresh() {
 }
 
 for (const face of faces) face.onclick = () => signIn(face.dataset.user);
-for (const id of Object.keys(CONTROLS)) $(id).onclick = () => press(id);
-$("leave").onclick = () => voice.leave();
+controls.prepare(() => voice);
 $("sign-out").onclick = () => signOut();
 $("region").onchange = (event) => changeRegion(event.target.value);
 $("preference").onfocus = () => house.regions.length || loadRegions();
