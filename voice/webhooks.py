@@ -78,6 +78,7 @@ def _server(authorization: str, region_id: str | None, server_id: str | None) ->
         found = Server.objects.filter(api_key=webhook_issuer(authorization) or "")
     servers = list(found[:2])
     if len(servers) != 1:
+        counters.webhooks.labels("unknown", "rejected").inc()
         raise Unauthorized("No server, or more than one, is known by this address and key")
     return servers[0]
 

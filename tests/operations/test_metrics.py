@@ -91,18 +91,37 @@ def test_what_happens_is_counted(
     with django_capture_on_commit_callbacks(execute=True):
         Caller(scene.ALICE).token()
     Caller(scene.ALICE).ask(999)
-    Client().post(
-        "/webhooks/livekit/us-west/us-west-1",
-        b"{}",
-        content_type="application/webhook+json",
-        headers={"Authorization": "not a token"},
-    )
+    for address in ("/us-west/us-west-1", "/of/nobody", ""):
+        Client().post(
+            f"/webhooks/livekit{address}",
+            b"{}",
+            content_type="application/webhook+json",
+            headers={"Authorization": "not a token"},
+        )
     assert value("fluxer_tokens_total", outcome="ok") == before["ok"] + 1
     assert value("fluxer_tokens_total", outcome="UNKNOWN_CHANNEL") == before["unknown"] + 1
     calls = value("fluxer_livekit_call_seconds_count", method="CreateRoom", outcome="ok")
     assert calls == before["calls"] + 1
     assert value("fluxer_decisions_total", decision="seated") == before["seated"] + 1
-    assert value("fluxer_webhooks_total", outcome="rejected") == before["rejected"] + 1
+    assert value("fluxer_webhooks_total", outcome="rejected") == before["rejected"] + 3
+
+
+def test_what_strangers_make_up_is_no_label(db: None) -> None:
+    def series() -> set[tuple[str, ...]]:
+        found = (s for s in samples(scrape()) if s.name == "fluxer_request_seconds_count")
+        return {(s.labels["method"], s.labels["route"], s.labels["status"]) for s in found}
+
+    client = Client()
+    client.generic("FOO", "/nowhere/0")
+    client.generic("FOO", "/channels/0/voice/token")
+    client.get("/webhooks/livekit/r0/s0")
+    scrape()
+    before = series()
+    for number in range(1, 9):
+        client.generic(f"FOO{number}", f"/nowhere/{number}")
+        client.generic(f"FOO{number}", f"/channels/{number}/voice/token")
+        client.get(f"/webhooks/livekit/r{number}/s{number}")
+    assert series() == before
 
 
 def test_no_person_and_no_secret_is_in_them(west: FakeLiveKit) -> None:
