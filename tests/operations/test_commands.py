@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 from io import StringIO
@@ -75,6 +76,7 @@ def full(server: Server) -> Server:
 def test_the_status_of_a_good_day(full: Server) -> None:
     code, said = status()
     assert code == 0
+    assert re.search(r"heard of: beat \d+ s ago, now \d+ s ago, sweep \d+ s ago", said)
     assert "3 connected, 0 seats reserved, 2 rooms, 0 pinned" in said
     assert "us-west/us-west-1  up" in said
     assert "All is well." in said

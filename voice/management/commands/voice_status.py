@@ -49,6 +49,8 @@ class Command(BaseCommand):
             f"{totals.due_rooms} rooms due{_late(totals.due_lateness)},"
             f" {totals.rights_changes} rights changes waiting{_late(totals.rights_lateness)}"
         )
+        heard = (f"{name} {_ago(at, found.at)}" for name, at in sorted(found.heard.items()))
+        self.stdout.write(f"heard of: {', '.join(heard) or 'nobody'}")
         rows = [_HEADS, *(_row(server, found.at) for server in found.servers)]
         widths = [max(len(row[n]) for row in rows) for n in range(len(_HEADS))]
         if found.servers:
