@@ -283,7 +283,9 @@ def test_it_would_be_seen():
     assert ("voice.states.endings", "EndedConnection") in seen
 
 
-@pytest.mark.parametrize("table", ["roompin", "voicestate", "endedconnection", "dueroom", "heartbeat"])
+@pytest.mark.parametrize(
+    "table", ["roompin", "voicestate", "endedconnection", "dueroom", "heartbeat"]
+)
 def test_sql_by_hand_has_one_writer_too(table: str):
     owner = {name.lower(): owners for name, owners in WRITERS.items()}[table]
     verbs = (f"into voice_{table}", f"update voice_{table}", f"from voice_{table}")
