@@ -194,7 +194,7 @@ def test_a_worker_takes_up_the_errand(log: Log) -> None:
 
 def new_logger(name: str, log: Log) -> logging.Logger:
     """As the settings make this one; it has told of no outage yet."""
-    assert [type(one) for one in logging.getLogger(name).filters] == [Outage]
+    assert {type(one) for one in logging.getLogger(name).filters} == {Outage}
     logger = logging.Logger(name)
     logger.addFilter(Outage())
     logger.addHandler(log.handler)
