@@ -186,10 +186,13 @@ def _tell_removals(
 
 
 def _raise_failures(outcomes: Sequence[object]) -> None:
-    """Somebody who is gone already is done; anything else is tried again, for the whole room."""
+    """Somebody who is gone already is done; anything else is tried again, for the whole room. A
+    server that did some of it is slow, perhaps, but does not hang."""
     failures = [outcome for outcome in outcomes if isinstance(outcome, LiveKitUnavailable)]
-    if failures:
+    if len(failures) == len(outcomes) > 0:
         raise max(failures, key=lambda failure: failure.timed_out)
+    if failures:
+        raise LiveKitUnavailable(f"{len(failures)} of {len(outcomes)}: {failures[0]}")
 
 
 def _put_off(claimed: DueRoom, server: Server, error: Exception) -> bool:

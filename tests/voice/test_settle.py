@@ -248,6 +248,20 @@ def test_a_removal_that_hangs_puts_off_too(
     assert wait == pytest.approx(settings.VOICE_PROBE_INTERVAL, abs=1)
 
 
+def test_a_server_that_does_some_of_it_is_not_taken_for_one_that_hangs(
+    west: FakeLiveKit, server: Server, inside: FakeParticipant, settings: Any
+):
+    settings.LIVEKIT_TIMEOUT = 0.4
+    people = [west.join(west.token(ROOM, f"user_3_conn_stranger{n}")) for n in range(3)]
+    due.mark((server.pk, ROOM), (server.pk, "dm_3"))
+    with west.fault("hang", method="RemoveParticipant", times=1):
+        settle_room(server_id=server.pk, room=ROOM)
+
+    assert sum(person.inside for person in people) == 1
+    assert DueRoom.objects.get(room=ROOM).attempts == 1
+    assert DueRoom.objects.get(room="dm_3").due_at <= timezone.now()
+
+
 @pytest.mark.django_db(transaction=True)
 def test_a_room_that_is_locked_for_too_long_stays_due(west: FakeLiveKit, server: Server):
     inside = Device(BOB).enter(west)
