@@ -10,11 +10,11 @@ import unicodedata
 from typing import Any
 
 from django.conf import settings
-from django.contrib.admin import AdminSite
 from django.contrib.admin.forms import AdminAuthenticationForm
 from django.core.exceptions import ValidationError
 from django.http import HttpRequest, HttpResponse
 
+from fluxer.staff.site import SoundSite
 from fluxer.staff.words import span
 from fluxer.throttling import counted
 
@@ -34,7 +34,7 @@ class SignInForm(AdminAuthenticationForm):
         return super().clean()
 
 
-class StaffSite(AdminSite):
+class StaffSite(SoundSite):
     login_form = SignInForm
 
     def login(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:

@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 from django import forms
 from django.contrib import admin, messages
-from django.core.exceptions import ValidationError
+from django.core.exceptions import BadRequest, ValidationError
 from django.db import DatabaseError
 from django.db.models import Model, Q, QuerySet
 from django.http import HttpRequest, HttpResponseRedirect
@@ -71,6 +71,15 @@ class StaffPage(admin.ModelAdmin):
         context = {**(extra_context or {}), "verbs": offered}
         return super().change_view(request, object_id, form_url, context)
 
+    def changelist_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
+        """The list. 400 for rows that were chosen by what is no id."""
+        try:
+            for chosen in request.POST.getlist("_selected_action"):
+                self.opts.pk.to_python(chosen)
+        except ValidationError as error:
+            raise BadRequest("That is no id") from error
+        return super().changelist_view(request, *args, **kwargs)
+
     def changeform_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
         """What a verb refuses comes back in the form, at its field, with all that was typed."""
         with acting_as(actor(request)):
@@ -114,6 +123,9 @@ class VerbPage(StaffPage):
         """What the verbs call this row."""
         raise NotImplementedError
 
+    def formfield_for_dbfield(self, *args: Any, **kwargs: Any) -> Any:
+        return remembering(super().formfield_for_dbfield(*args, **kwargs))
+
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
         return (*(() if obj is None else self.fixed), *self.readonly_fields)
 
@@ -130,6 +142,14 @@ class VerbPage(StaffPage):
 
     def delete_model(self, request: HttpRequest, obj: Any) -> None:
         self.noun.remove(**self.keys(obj))
+
+
+def remembering(field: Any) -> Any:
+    """The field of a form, sent with what it was when the form was opened: what somebody else
+    changed meanwhile is no change of whoever saves it."""
+    if field is not None:
+        field.show_hidden_initial = True
+    return field
 
 
 class LookPage(StaffPage):

@@ -19,7 +19,7 @@ RESTRICTED = tuple(field.name for field in Restricted._meta.fields)
 
 
 class RegionForm(forms.ModelForm):
-    """Both coordinates or neither is a constraint of the table, so the form knows it already."""
+    """Both coordinates or neither: said at the one that is missing."""
 
     class Meta:
         model = Region
@@ -28,6 +28,14 @@ class RegionForm(forms.ModelForm):
     def _get_validation_exclusions(self) -> set[str]:
         # Taking the flag from another region is the point, and no fault.
         return {*super()._get_validation_exclusions(), "is_default"}  # type: ignore[misc]
+
+    def clean(self) -> dict[str, Any]:
+        values = super().clean() or self.cleaned_data
+        place = {name: values.get(name) for name in ("latitude", "longitude")}
+        missing = [name for name, value in place.items() if value is None]
+        if len(missing) == 1 and missing[0] not in self.errors:
+            self.add_error(missing[0], "Give both coordinates, or neither.")
+        return values
 
 
 class ServerForm(forms.ModelForm):
@@ -41,6 +49,8 @@ class ServerForm(forms.ModelForm):
         widget=forms.PasswordInput(render_value=False, attrs={"autocomplete": "new-password"}),
         help_text="Empty: as it is. A changed address or key needs it again.",
     )
+
+    soft_connection_limit = forms.IntegerField(required=False, min_value=1, max_value=2**31 - 1)
 
     class Meta:
         model = Server
@@ -67,7 +77,9 @@ class ServerForm(forms.ModelForm):
         if not values.get("api_secret"):
             values.pop("api_secret", None)  # keeps what the instance has
             stored = Server.objects.filter(pk=self.instance.pk).first() or Server()
-            named = {name: values[name] for name in ADDRESS if name in values}
+            named = {
+                name: values[name] for name in ADDRESS if name in {*values} & {*self.changed_data}
+            }
             if "api_secret" not in self.errors and needs_secret(stored, named):
                 self.add_error("api_secret", "A new or changed address or key needs the secret.")
         return values
