@@ -3,6 +3,7 @@ told afterwards, with what failed; and kept in the admin's history."""
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -18,6 +19,7 @@ from fluxer.errors import FluxerError, from_exception
 from fluxer.staff.refusals import sentence
 
 AT_ONCE = 200  # rows; each is a transaction of its own
+PATIENCE = 15.0  # seconds, after which no further row is begun: the browser waits for all of them
 TOLD = 10  # outcomes that are told one by one
 
 
@@ -36,6 +38,9 @@ class Action:
     def effect(self, row: Any) -> str:
         """What will happen to this row."""
         return ""
+
+    def begin(self, rows: Sequence[Any]) -> None:
+        """What is done for all of them together, before each."""
 
     def do(self, row: Any, *, by: str, values: dict[str, Any]) -> str:
         """Do it; what happened, in words. A FluxerError is what failed, and stops no other row."""
@@ -97,7 +102,13 @@ def _carry_out(
 ) -> None:
     done: list[str] = []
     failed: list[str] = []
+    left: list[str] = []
+    until = time.monotonic() + PATIENCE
+    action.begin(rows)
     for row in rows:
+        if (done or failed) and time.monotonic() > until:
+            left.append(f"{action.label}: {row}: not done, there was no time left; do it again")
+            continue
         name = f"{action.label}: {row}"  # a page begins a message with a capital
         try:
             told = action.do(row, by=by, values=values)
@@ -106,9 +117,12 @@ def _carry_out(
             continue
         done.append(f"{name}: {told}")
         page.log_change(request, row, f"{action.label}: {told}")
-    for level, outcomes in ((messages.SUCCESS, done), (messages.ERROR, failed)):
+    for level, outcomes, word in (
+        (messages.SUCCESS, done, "done"),
+        (messages.ERROR, failed, "failed"),
+        (messages.WARNING, left, "not done: do it again"),
+    ):
         for outcome in outcomes[:TOLD]:
             page.message_user(request, outcome, level)
         if len(outcomes) > TOLD:
-            word = "failed" if level == messages.ERROR else "done"
             page.message_user(request, f"{len(outcomes) - TOLD} more {word}.", level)

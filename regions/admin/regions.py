@@ -8,7 +8,7 @@ from django.contrib import admin
 from django.http import HttpRequest
 
 from fluxer.staff.actions import Action
-from fluxer.staff.pages import VerbPage
+from fluxer.staff.pages import VerbPage, remembering
 from regions import regions, servers
 from regions.admin.forms import ADDRESS, RESTRICTED, RegionForm, SecretHidden, ServerForm
 from regions.admin.servers import tell_trials, try_later
@@ -42,6 +42,9 @@ class ServerInline(SecretHidden, admin.StackedInline):
         ("Use", {"fields": ("is_active", "is_draining", "soft_connection_limit")}),
         ("Who may use it", {"classes": ("collapse",), "fields": RESTRICTED}),
     )
+
+    def formfield_for_dbfield(self, *args: Any, **kwargs: Any) -> Any:
+        return remembering(super().formfield_for_dbfield(*args, **kwargs))
 
 
 @admin.register(Region)

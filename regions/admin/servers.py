@@ -13,7 +13,7 @@ from django.utils.safestring import SafeString
 from fluxer.staff.actions import Action
 from fluxer.staff.pages import VerbPage
 from fluxer.staff.words import ago, badge, many
-from regions import health, servers, trial
+from regions import health, probes, servers, trial
 from regions.admin.forms import ADDRESS, RESTRICTED, SecretHidden, ServerForm
 from regions.models import Server
 
@@ -27,8 +27,11 @@ class Probe(Action):
     def question(self, rows: Any) -> str:
         return f"This asks {many(len(rows), 'server')} for a sign of life. It affects nobody."
 
+    def begin(self, rows: Any) -> None:
+        probes.probe(rows)
+
     def do(self, row: Server, *, by: str, values: Any) -> str:
-        now = servers.probe(region_id=row.region_id, server_id=row.slug)
+        now = servers.get(region_id=row.region_id, server_id=row.slug)
         if now.failures:
             return f"does not answer: {now.last_error}"
         return f"answers, after {now.probe_ms or 0:.0f} ms"

@@ -3,6 +3,7 @@
 import html
 import re
 from collections.abc import Iterator
+from html.parser import HTMLParser
 from typing import Any
 
 from django.contrib import admin
@@ -35,6 +36,50 @@ def every(client: Client) -> Iterator[str]:
         if row is not None:
             yield from (f"{base}{row.pk}/{page}/" for page in ("change", "history", "delete"))
         yield f"{base}add/"
+
+
+class _Form(HTMLParser):
+    """What a browser would send of a page's form."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.values: dict[str, str] = {}
+        self._open = ""
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        given = {name: value or "" for name, value in attrs}
+        name, kind = given.get("name", ""), given.get("type", "text")
+        if tag == "input" and name and kind not in ("submit", "checkbox", "file"):
+            self.values[name] = given.get("value", "")
+        elif tag == "input" and kind == "checkbox" and "checked" in given:
+            self.values[name] = given.get("value", "on")
+        elif tag in ("select", "textarea"):
+            self._open, self.values[name] = name, ""
+        elif tag == "option" and "selected" in given:
+            self.values[self._open] = given.get("value", "")
+
+    def handle_data(self, data: str) -> None:
+        if self._open and self.lasttag == "textarea":
+            self.values[self._open] += data.removeprefix("\n")
+
+    def handle_endtag(self, tag: str) -> None:
+        if tag in ("select", "textarea"):
+            self._open = ""
+
+
+def opened(client: Client, page: str) -> dict[str, str]:
+    """A form as it stands in the browser: what sending it unchanged would send."""
+    parser = _Form()
+    parser.feed(client.get(page).content.decode())
+    for other in ("_selected_action", "action", "csrfmiddlewaretoken"):
+        parser.values.pop(other, None)
+    return parser.values
+
+
+def send(client: Client, page: str, form: dict[str, str], **fields: str | None) -> Any:
+    """The form with these fields changed (None: unticked); the page that follows."""
+    sent = {name: value for name, value in {**form, **fields}.items() if value is not None}
+    return client.post(page, sent, follow=True)
 
 
 def text(answer: Any) -> str:

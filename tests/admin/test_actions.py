@@ -1,12 +1,16 @@
 """Every action asks first, says how many it concerns, then tells what happened."""
 
+import time
 from datetime import timedelta
 
+import pytest
 from django.contrib.admin.models import LogEntry
 from django.test import Client
 from django.utils import timezone
 
 from fluxer.directory.models import Channel, Member
+from fluxer.staff import actions
+from regions import probes
 from regions.models import Region, Server
 from tests.admin import pages
 from tests.admin.conftest import signed_in
@@ -180,3 +184,26 @@ def test_too_many_at_once_are_refused(root: Client, db: None) -> None:
     Region.objects.bulk_create([Region(pk=f"r-{n}", name="r") for n in range(201)])
     told = pages.do(root, Region, "make_default", *Region.objects.all())
     assert "That is more than 200: choose fewer." in told
+
+
+def test_what_there_is_no_time_for_is_named_and_left(
+    root: Client, west: FakeLiveKit, east: FakeLiveKit, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(actions, "PATIENCE", 0.0)
+    told = pages.do(root, Server, "drain", *Server.objects.all())
+    assert "us-east/us-east-1: takes no new rooms any more" in told
+    assert "us-west/us-west-1: not done, there was no time left; do it again" in told
+    assert list(Server.objects.filter(is_draining=True).values_list("region", flat=True)) == [
+        "us-east"
+    ]
+    assert len(history()) == 1
+
+
+def test_servers_that_hang_are_probed_together(root: Client, west: FakeLiveKit) -> None:
+    for number in range(8):
+        scene.server(west, slug=f"again-{number}")
+    began = time.monotonic()
+    with west.fault("hang"):
+        told = pages.do(root, Server, "probe_now", *Server.objects.all())
+    assert time.monotonic() - began < 2 * probes.DEADLINE + 4
+    assert told.count("does not answer") == 9

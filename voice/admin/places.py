@@ -11,6 +11,7 @@ from django.http import HttpRequest
 from fluxer.staff.counts import counted
 from regions.admin.regions import RegionAdmin
 from regions.models import Region, Server
+from voice.admin.servers import tell_webhook
 from voice.models import RoomPin, VoiceState
 
 admin.site.unregister(Region)
@@ -40,6 +41,11 @@ class VoiceRegionAdmin(RegionAdmin):
                 room_number=counted(RoomPin.objects.all(), "server__region"),
             )
         )
+
+    def save_formset(self, request: HttpRequest, form: Any, formset: Any, change: bool) -> None:
+        super().save_formset(request, form, formset, change)
+        for server in formset.new_objects:
+            tell_webhook(self, request, server)
 
     @admin.display(ordering="server_number", description="servers")
     def server_count(self, region: Any) -> int:

@@ -67,6 +67,17 @@ def webhook_url(request: HttpRequest, server: Server) -> str:
     return request.build_absolute_uri(address)
 
 
+def tell_webhook(page: Any, request: HttpRequest, server: Server) -> None:
+    """What is still to be done for a server that is new."""
+    told = format_html(
+        "Put the webhook address of {} into LiveKit's configuration (webhook: urls:):"
+        ' <code class="voice-copy">{}</code>',
+        server,
+        webhook_url(request, server),
+    )
+    page.message_user(request, told)
+
+
 admin.site.unregister(Server)
 
 
@@ -97,12 +108,7 @@ class VoiceServerAdmin(ServerAdmin):
         return server
 
     def response_add(self, request: HttpRequest, obj: Server, *args: Any, **kwargs: Any) -> Any:
-        told = format_html(
-            "Put its webhook address into LiveKit's configuration (webhook: urls:):"
-            ' <code class="voice-copy">{}</code>',
-            webhook_url(request, obj),
-        )
-        self.message_user(request, told)
+        tell_webhook(self, request, obj)
         return super().response_add(request, obj, *args, **kwargs)
 
     @admin.display(description="webhooks")
