@@ -1,4 +1,5 @@
-"""Signing in to /admin/: only as often as RATELIMIT_LOGIN says, with one name and from one address.
+"""Signing in to /admin/: only as often as RATELIMIT_LOGIN says from one address, and not much more
+often with one name.
 
 Every attempt counts, a right one too: whoever guesses right at last must have been patient.
 """
@@ -19,7 +20,7 @@ from fluxer.staff.words import span
 from fluxer.throttling import counted
 
 WINDOW = 300  # seconds
-NAMES = 5  # times the limit of one name: an office has one address
+ADDRESSES = 5  # that may use up the limit of one name: a single one locks nobody out
 
 
 class SignInForm(AdminAuthenticationForm):
@@ -71,15 +72,17 @@ def address(request: HttpRequest) -> str:
 def _wait(request: HttpRequest) -> int:
     """Count this attempt; the whole seconds until another one is listened to, 0 for this one.
 
-    What the address may not, does not count against the name: one address cannot hold up somebody
-    for good.
+    What the address may not, does not count against the name.
     """
     limit = settings.RATELIMIT["login"]
     if not limit:
         return 0
     # As the form reads it, so that a name has no second spelling with a count of its own.
     name = unicodedata.normalize("NFKC", request.POST.get("username", "")[:1000].strip())
-    for kind, value, most in (("address", address(request), NAMES * limit), ("name", name, limit)):
+    for kind, value, most in (
+        ("address", address(request), limit),
+        ("name", name, ADDRESSES * limit),
+    ):
         digest = hashlib.sha256(value.encode(errors="replace")).hexdigest()
         count, left = counted(f"fluxer:rate:login:{kind}:{digest}", window=WINDOW)
         if count > most:
