@@ -3,15 +3,18 @@
 import logging
 import os
 import re
+from contextlib import suppress
 from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
-from django.conf import settings
+from django.conf import settings as configured
+from django.core.management import call_command
 from django.db import connection
 from django.test import Client
 
 from regions.models import Server
+from regions.tasks import probe_servers
 from tests.admin import pages
 from tests.admin.conftest import signed_in
 from tests.livekit.fake import FakeLiveKit
@@ -24,9 +27,16 @@ FERNET = re.compile(r"gAAAAA[\w-]{20,}")
 
 def secrets_in_use() -> list[str]:
     password = urlsplit(os.environ["DATABASE_URL"]).password
-    redis = urlsplit(settings.REDIS_URL).password
-    single = (settings.SECRET_KEY, settings.FLUXER_AUTH_JWT_KEY, settings.METRICS_TOKEN)
-    found = [*single, *settings.FIELD_KEYS, *settings.FLUXER_SERVICE_TOKEN, password, redis, OTHER]
+    redis = urlsplit(configured.REDIS_URL).password
+    single = (configured.SECRET_KEY, configured.FLUXER_AUTH_JWT_KEY, configured.METRICS_TOKEN)
+    found = [
+        *single,
+        *configured.FIELD_KEYS,
+        *configured.FLUXER_SERVICE_TOKEN,
+        password,
+        redis,
+        OTHER,
+    ]
     found += [server.api_secret for server in Server.objects.all()]
     return [secret for secret in found if secret]
 
@@ -34,6 +44,10 @@ def secrets_in_use() -> list[str]:
 def leaks(text: str) -> list[str]:
     told = [secret for secret in secrets_in_use() if secret in text]
     return told + JWT.findall(text) + FERNET.findall(text)
+
+
+def told(answer: Any) -> str:
+    return f"{dict(answer.headers)} {answer.content.decode()}"
 
 
 def server_form(fake: FakeLiveKit, **fields: Any) -> dict[str, Any]:
@@ -58,7 +72,7 @@ def test_none_of_it_is_told(
     seen: dict[str, str] = {}
 
     def note(name: str, answer: Any) -> None:
-        seen[name] = answer.content.decode() + str(dict(answer.headers))
+        seen[name] = told(answer)
 
     for page in pages.every(root):
         note(page, root.get(page))
@@ -85,6 +99,30 @@ def test_none_of_it_is_told(
     assert leaks(said) == []
 
 
+def test_nor_is_it_by_what_is_asked_without_signing_in(
+    west: FakeLiveKit, client: Client, settings: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    settings.METRICS_TOKEN = "a-token-for-those-who-measure"
+    Caller(ALICE).token()
+    west.fault("error", code="unauthenticated")
+    probe_servers()
+    asked = (
+        ("/", "/healthz", "/readyz", "/docs", "/schema", "/nowhere", "/metrics", "/service/regions",
+         "/admin/login/", "/admin/nowhere", "/admin/a%00b/")
+    )  # fmt: skip
+    seen = {page: told(client.get(page)) for page in asked}
+    measured = {"Authorization": f"Bearer {settings.METRICS_TOKEN}"}
+    seen["measured"] = told(client.get("/metrics", headers=measured))
+    seen["sign in"] = told(client.post("/admin/login/", {"username": "x", "password": OTHER}))
+    assert "fluxer_server_seats" in seen["measured"]
+    for command in (["voice_status"], ["voice_status", "--json"], ["regions_export"], ["check"]):
+        with suppress(SystemExit):
+            call_command(*command)
+        seen[" ".join(command)] = str(capsys.readouterr())
+    assert "us-west" in seen["regions_export"]
+    assert {name: leaks(text) for name, text in seen.items() if leaks(text)} == {}
+
+
 @pytest.mark.parametrize("name", ["vera", "mona", "olaf"])
 def test_who_may_only_look_is_not_told_either(
     name: str, request: pytest.FixtureRequest, west: FakeLiveKit
@@ -109,8 +147,8 @@ def test_the_table_has_it_encrypted(west: FakeLiveKit) -> None:
 
 def test_no_history_tells_it(root: Client, west: FakeLiveKit) -> None:
     server = Server.objects.get()
-    form = server_form(west, api_secret=OTHER)
-    root.post(f"/admin/regions/server/{server.pk}/change/", form)
+    page = f"/admin/regions/server/{server.pk}/change/"
+    pages.send(root, page, pages.opened(root, page), api_secret=OTHER)
     page = root.get(f"/admin/regions/server/{server.pk}/history/").content.decode()
     assert "Changed API secret" in page
     assert leaks(page) == []
