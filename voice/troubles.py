@@ -185,7 +185,7 @@ def _server(server: ServerFigures, at: datetime, patience: Patience) -> Iterator
         )
     elif server.state == "failing" and server.is_active:
         yield _error(
-            f"{server} answers, but its API fails since {moment(server.since)}:"
+            f"The API of {server} fails since {moment(server.since)}:"
             f" {server.last_error or 'no reason known'}.",
             "Compare its API key and secret with LiveKit's, then look into LiveKit's log.",
             *page,

@@ -81,7 +81,7 @@ def test_a_server_that_is_down_or_failing_says_since_when_and_why(db: None) -> N
     said = sentences()
     assert "us-west/us-west-1 is down since" in said
     assert "connection refused" in said
-    assert "us-west/us-west-2 answers, but its API fails" in said
+    assert "The API of us-west/us-west-2 fails since" in said
     assert "No voice server takes new rooms" in said
 
 
