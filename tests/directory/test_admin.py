@@ -63,7 +63,8 @@ ROLES_OF_GUILD = {"roles-TOTAL_FORMS": "0", "roles-INITIAL_FORMS": "0"}
 def test_a_user_is_made_changed_and_deleted(staff: Client) -> None:
     send(staff, "user", "add", id="9", username="nina", is_claimed="on")
     assert User.objects.get(pk=9).username == "nina"
-    send(staff, "user", "9/change", username="nina", display_name="Nina")
+    opened = {"initial-username": "nina", "initial-is_claimed": "True"}
+    send(staff, "user", "9/change", username="nina", display_name="Nina", **opened)
     assert User.objects.values_list("display_name", "is_claimed").get(pk=9) == ("Nina", False)
     assert RightsChange.objects.get().subject_id == 9
     send(staff, "user", "9/delete", post="yes")
