@@ -73,10 +73,8 @@ def test_a_clock_that_is_off_is_said(skew: float | None, words: str) -> None:
 def test_nothing_is_tried_when_only_a_limit_changes(root: Client, livekit: FakeLiveKit) -> None:
     add(root, livekit)
     server, probes = Server.objects.get(), livekit.probes
-    form = {"endpoint": livekit.url, "api_key": livekit.key, "soft_connection_limit": "7"}
-    answer = root.post(
-        f"/admin/regions/server/{server.pk}/change/", {**form, "is_active": "on"}, follow=True
-    )
+    page = f"/admin/regions/server/{server.pk}/change/"
+    answer = pages.send(root, page, pages.opened(root, page), soft_connection_limit="7")
     server.refresh_from_db()
     assert (server.soft_connection_limit, server.api_secret) == (7, livekit.secret)
     assert livekit.probes == probes
