@@ -6,7 +6,7 @@ from celery import shared_task
 
 from regions import health, probes
 
-SECOND_LOOK = 1.0  # seconds after a round; a packet that was lost alone is no second failure
+SECOND_LOOK = 3.0  # seconds after a round; a proxy that is being reloaded is no second failure
 
 
 @shared_task(name="regions.tasks.probe_servers")
@@ -14,7 +14,7 @@ def probe_servers() -> None:
     """Mark who went down and who came back. Two runs at once count an outage once.
 
     Who failed for the first time is asked once more at once, all of them together, so that a death
-    is known one interval and at most five seconds after it, and not two intervals.
+    is known one interval and at most seven seconds after it, and not two intervals.
     """
     probes.probe()
     if health.doubted().exists():

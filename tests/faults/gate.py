@@ -1,0 +1,69 @@
+"""A door before a media server's API that lets only so many removals through."""
+
+from __future__ import annotations
+
+import threading
+import urllib.error
+import urllib.request
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+
+class Gate:
+    """Passes everything on, but of the removals only the first `removals`; the others wait for
+    `close`, and are then never asked for."""
+
+    def __init__(self, api_url: str, *, removals: int) -> None:
+        left, closed, lock = [removals], threading.Event(), threading.Lock()
+        self._closed = closed
+
+        def may_pass(path: str) -> bool:
+            if not path.endswith("/RemoveParticipant"):
+                return True
+            with lock:
+                left[0] -= 1
+                return left[0] >= 0
+
+        class Handler(BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def _pass_on(self) -> None:
+                body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+                if not may_pass(self.path):
+                    closed.wait()
+                    self.close_connection = True
+                    return
+                told = {
+                    name: self.headers[name]
+                    for name in ("Authorization", "Content-Type")
+                    if name in self.headers
+                }
+                request = urllib.request.Request(
+                    api_url + self.path, data=body or None, headers=told, method=self.command
+                )
+                try:
+                    answer: Any = urllib.request.urlopen(request, timeout=10)
+                except urllib.error.HTTPError as error:
+                    answer = error
+                with answer:
+                    said = answer.read()
+                self.send_response(answer.status)
+                self.send_header("Content-Type", answer.headers.get("Content-Type", ""))
+                self.send_header("Content-Length", str(len(said)))
+                self.end_headers()
+                self.wfile.write(said)
+
+            do_GET = do_POST = _pass_on  # noqa: N815 names of the library
+
+            def log_message(self, *args: object) -> None:
+                pass
+
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self._server.daemon_threads = True
+        self.url = f"http://127.0.0.1:{self._server.server_port}"
+        threading.Thread(target=self._server.serve_forever, daemon=True).start()
+
+    def close(self) -> None:
+        self._closed.set()
+        self._server.shutdown()
+        self._server.server_close()
