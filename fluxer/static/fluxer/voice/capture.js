@@ -20,6 +20,7 @@ export class Capture {
   #devices;
   #wanted;
   #tracks = new Map();
+  #round = 0; // raised when everything is released
   #ended;
 
   /**
@@ -48,6 +49,7 @@ export class Capture {
     if (known?.length) return known;
     if (!this.#devices) throw problem(kind, { name: "NotSupportedError" });
     const { audio, video, screen } = this.#wanted;
+    const round = this.#round;
     let stream;
     try {
       if (kind === "screen") stream = await this.#devices.getDisplayMedia(screen);
@@ -56,6 +58,10 @@ export class Capture {
       throw problem(kind, cause);
     }
     const tracks = stream.getTracks();
+    if (round !== this.#round) { // the person answered after leaving: nobody would stop it
+      for (const track of tracks) track.stop();
+      throw new VoiceError("LEFT", "You left.");
+    }
     this.#tracks.set(kind, tracks);
     for (const track of tracks) {
       track.addEventListener("ended", () => {
@@ -76,6 +82,7 @@ export class Capture {
   }
 
   releaseAll() {
+    this.#round += 1;
     for (const kind of [...this.#tracks.keys()]) this.release(kind);
   }
 }

@@ -1,6 +1,7 @@
 /**
  * Makes what is published agree with what the person wants and may: after a join, a wish, a changed
- * right or a step of the ladder it is compared again, one comparison at a time.
+ * right or a step of the ladder it is compared again, of each kind one comparison at a time: a camera
+ * that waits for a permission holds no mute up.
  */
 import { VoiceError } from "./api.js";
 
@@ -27,7 +28,7 @@ export class Publishing {
   #livekit;
   #capture;
   #failed;
-  #work = Promise.resolve();
+  #work = { microphone: Promise.resolve(), camera: Promise.resolve(), screen: Promise.resolve() };
 
   /**
    * @param {any} livekit
@@ -47,16 +48,21 @@ export class Publishing {
 
   /** Compare, after what is being compared already. @param {any} room */
   settle(room) {
-    this.#work = this.#work.then(() => this.#settle(room)).catch(() => {});
-    return this.#work;
+    return Promise.all(Object.keys(this.#work).map((kind) => {
+      this.#work[kind] = this.#work[kind].then(() => this.#settle(kind, room)).catch(() => {});
+      return this.#work[kind];
+    }));
   }
 
-  async #settle(room) {
+  async #settle(kind, room) {
     if (!room || room.state !== "connected") return;
     const may = rights(room.localParticipant.permissions);
-    await this.#try("microphone", () => this.#microphone(room, may));
-    await this.#try("camera", () => this.#camera(room, may));
-    await this.#try("screen", () => this.#screen(room, may));
+    const work = {
+      microphone: () => this.#microphone(room, may),
+      camera: () => this.#camera(room, may),
+      screen: () => this.#screen(room, may),
+    };
+    await this.#try(kind, work[kind]);
   }
 
   async #try(kind, work) {
@@ -64,7 +70,7 @@ export class Publishing {
       await work();
     } catch (error) {
       // The room, or the right, went away meanwhile: the next comparison has another chance.
-      if (!(error instanceof VoiceError)) return;
+      if (!(error instanceof VoiceError) || error.code === "LEFT") return;
       this.wishes[kind] = false;
       this.#capture.release(kind);
       this.#failed(kind, error);
@@ -77,7 +83,9 @@ export class Publishing {
     const published = me.getTrackPublication(source)?.track;
     const is = this.wishes.microphone && canSpeak;
     if (!is) return published?.mute();
-    if (published) return published.unmute();
+    const isDead = published?.mediaStreamTrack?.readyState === "ended"; // unplugged, perhaps
+    if (published && !isDead) return published.unmute();
+    if (isDead) await me.unpublishTrack(published, false);
     const [track] = await this.#capture.take("microphone");
     if (!this.wishes.microphone || room.state !== "connected") return undefined;
     track.enabled = true; // the last room may have left it muted

@@ -45,8 +45,6 @@ export class Wishes {
     this.#on[kind] = is;
     this.#trouble[kind] = null;
     if (!is && kind === "screen") this.#capture.release(kind);
-    const { visit } = this.#around.now();
-    if (visit) visit.deafened = this.#on.deafened;
     this.#around.tell("wishes");
     await this.settle();
     if (this.#trouble[kind]) throw this.#trouble[kind];
@@ -61,6 +59,7 @@ export class Wishes {
   async settle() {
     const { microphone, camera, screen, deafened } = this.#on;
     const { visit, rung } = this.#around.now();
+    if (visit) visit.deafened = deafened; // also what was wished while one entered
     this.#publishing.wishes = { microphone: microphone && !deafened, camera, screen };
     this.#publishing.rung = rung;
     await this.#publishing.settle(visit?.room);
