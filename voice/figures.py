@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from django.db import connection
-from django.db.models import Count, F, Max, Min, Q
+from django.db.models import Case, Count, F, Max, Min, Q, When
 
 from regions import health
 from regions.models import Region, Server
@@ -116,12 +116,15 @@ FROM (
     FROM voice_voicestate) AS states,
 (   SELECT count(*) AS pins, count(expires_at) AS expiring FROM voice_roompin) AS pins,
 (   SELECT count(*) AS rooms,
-        coalesce(extract(epoch FROM %(now)s - min(due_at)), 0)::float AS lateness
+        coalesce(extract(epoch FROM %(now)s -
+            min(CASE WHEN attempts > 0 THEN since ELSE due_at END)), 0)::float AS lateness
     FROM voice_dueroom) AS due,
 (   SELECT count(*) AS changes,
         coalesce(extract(epoch FROM %(now)s - min(created_at)), 0)::float AS lateness
     FROM directory_rightschange) AS rights
 """
+# Each retry is due later: what LiveKit refuses has been waiting since it was asked for first.
+_WAITING = Case(When(attempts__gt=0, then=F("since")), default=F("due_at"))
 
 
 def _totals(now: datetime) -> Totals:
@@ -150,7 +153,7 @@ def _servers(now: datetime) -> tuple[ServerFigures, ...]:
         last_join_at=Max("joined_at"),
     )
     pins = _by_server(RoomPin.objects.all(), rooms=Count("pk"))
-    due = _by_server(DueRoom.objects.all(), due_rooms=Count("pk"), first=Min("due_at"))
+    due = _by_server(DueRoom.objects.all(), due_rooms=Count("pk"), first=Min(_WAITING))
     # Not the secret: reading it would decrypt it, once a server.
     servers = Server.objects.defer("api_key", "api_secret").annotate(swept_at=F("sweep__swept_at"))
     return tuple(

@@ -156,6 +156,18 @@ def test_rooms_and_rights_that_wait_are_late(db: None) -> None:
     assert 59 < totals.due_lateness < 70
 
 
+def test_what_livekit_refuses_again_and_again_is_late_though_each_retry_is_due_later(
+    db: None,
+) -> None:
+    now = timezone.now()
+    later, then = now + timedelta(seconds=30), now - timedelta(seconds=400)
+    room = {"server": healthy(), "room": "guild_10_channel_100", "attempts": 18}
+    DueRoom.objects.create(due_at=later, **room)
+    DueRoom.objects.update(since=then)
+    assert "Rooms have been waiting 7 min" in sentences()
+    assert now_read().totals.due_lateness > 399
+
+
 def test_rooms_that_wait_for_a_dead_server_are_not_the_workers_fault(db: None) -> None:
     server, then = healthy(down_since=timezone.now()), timezone.now() - timedelta(seconds=60)
     DueRoom.objects.create(server=server, room="guild_10_channel_100", due_at=then)
