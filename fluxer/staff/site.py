@@ -12,6 +12,13 @@ from django.http import HttpRequest, HttpResponse
 class SoundSite(AdminSite):
     """Every page of it answers input that PostgreSQL does not take with 400."""
 
+    def has_permission(self, request: HttpRequest) -> bool:
+        """May they be here? 400 for a session cookie that no session can have."""
+        try:
+            return super().has_permission(request)
+        except DataError as error:
+            raise BadRequest("That is no session") from error
+
     def admin_view(self, view: Any, cacheable: bool = False) -> Any:
         """A page for staff. 400 for text or numbers that PostgreSQL does not take."""
 

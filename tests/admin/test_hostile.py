@@ -99,3 +99,10 @@ def test_forms(client: Client) -> None:
                     yield (model, path, value), answer
 
     assert failures(answers()) == []
+
+
+@pytest.mark.parametrize("page", ["/admin/", "/admin/login/", "/admin/regions/server/"])
+def test_a_session_that_none_can_be(page: str, db: None) -> None:
+    stranger = Client(raise_request_exception=False)
+    stranger.cookies["sessionid"] = "a\x00bcdefghijklmnop"
+    assert stranger.get(page).status_code == 400
