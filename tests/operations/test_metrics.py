@@ -233,6 +233,7 @@ def named_in(expression: str) -> set[str]:
 
 
 def test_every_gauge_that_is_listed_is_there(west: FakeLiveKit) -> None:
+    scene.beating()
     Server.objects.update(
         probed_at=timezone.now(), webhook_at=timezone.now(), probe_ms=1, soft_connection_limit=1
     )
