@@ -13,7 +13,7 @@ SECOND_LOOK = 3.0  # seconds after a round; a proxy that is being reloaded is no
 def probe_servers() -> None:
     """Mark who went down and who came back. Two runs at once count an outage once.
 
-    Who failed for the first time is asked once more at once, all of them together, so that a death
+    Who failed for the first time is asked once more soon, all of them together, so that a death
     is known one interval and at most seven seconds after it, and not two intervals.
     """
     probes.probe()

@@ -40,8 +40,8 @@ class Wanted:
 class Command(BaseCommand):
     help = (
         "Ends the connections of everybody in a channel, of a user (in one channel or anywhere), or"
-        " in every room of a server; LiveKit follows. Who is put out may join again: drain the"
-        " server first, or take the right away, if they should not. Asks first; without a terminal"
+        " in every room of a server; LiveKit follows. Who is put out may join again, in the"
+        " same place: take the right away if they should not. Asks first; without a terminal"
         " it wants --yes. Ends with 0 when everybody meant is out, also when nobody was in, and"
         " with 1 otherwise."
     )
