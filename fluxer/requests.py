@@ -6,12 +6,14 @@ import sys
 import time
 import uuid
 from collections.abc import Callable
+from http import HTTPStatus
 from io import BytesIO
 from typing import Any
 
 from django.core.exceptions import RequestDataTooBig, SuspiciousOperation
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.http.response import HttpResponseBase
+from django.template.loader import render_to_string
 from django.utils.encoding import escape_uri_path
 from django.views import defaults
 from rest_framework import exceptions as drf
@@ -156,7 +158,14 @@ def server_error(request: HttpRequest) -> HttpResponseBase:
     error = sys.exception()
     # Which also puts into the log what nobody foresaw, whoever it is that asked.
     known = errors.from_exception(error) if isinstance(error, Exception) else errors.InternalError()
-    return defaults.server_error(request) if _is_staff_page(request) else envelope(known)
+    return _for_staff(known) if _is_staff_page(request) else envelope(known)
+
+
+def _for_staff(error: FluxerError) -> HttpResponse:
+    """The same as a page. Rendered without the request: its context would ask the session."""
+    said = {"title": HTTPStatus(error.status).phrase, "sentence": error.message}
+    content = render_to_string("error.html", {**said, "request_id": logs.request_id.get()})
+    return HttpResponse(content, status=error.status, headers=error.headers())
 
 
 def _refused(exception: Exception | None = None) -> FluxerError:

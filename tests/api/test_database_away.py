@@ -6,13 +6,16 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import closing, suppress
 from typing import Any
 
 import pytest
+from django.contrib.auth.models import User as Staff
 from django.db import connection, connections
+from django.test import Client
 
 from fluxer.directory.models import User
+from fluxer.errors import ServiceUnavailable
 
 pytestmark = [
     pytest.mark.django_db(transaction=True),
@@ -131,6 +134,28 @@ def test_the_connection_breaks_and_mends(wire: Wire, ask: Callable[[str], Any], 
     wire.mend()
     until_served(ask, path)
     until_served(ask, "/readyz")
+
+
+def test_pages_for_staff_say_it_in_words(wire: Wire, live_server: Any) -> None:
+    staff = Staff.objects.create_superuser("root", password="not asked for here")
+    browser = Client()
+    browser.force_login(staff)
+    headers = {"Cookie": f"sessionid={browser.cookies['sessionid'].value}"}
+
+    def look() -> tuple[http.client.HTTPResponse, str]:
+        address = live_server.thread.host, live_server.thread.port
+        with closing(http.client.HTTPConnection(*address, timeout=20)) as caller:
+            caller.request("GET", "/admin/regions/server/", headers=headers)
+            answer = caller.getresponse()
+            return answer, answer.read().decode()
+
+    assert look()[0].status == 200
+    wire.cut()
+    answer, page = look()
+    assert (answer.status, answer.headers["Retry-After"]) == (503, "1")
+    assert answer.headers["Content-Type"].startswith("text/html")
+    assert ServiceUnavailable.message in page
+    assert answer.headers["X-Request-ID"] in page
 
 
 def test_a_server_that_hangs_is_reported_in_time(
