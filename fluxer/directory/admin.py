@@ -13,7 +13,9 @@ from django.http import HttpRequest
 
 from fluxer.directory import channels, guilds, members, roles, users
 from fluxer.directory.models import LIMITS, Channel, Guild, Member, Role, User
+from fluxer.directory.recipients import require_guild
 from fluxer.directory.serializers import OverwriteSerializer
+from fluxer.errors import InvalidFormBody
 from fluxer.staff.counts import counted
 from fluxer.staff.pages import VerbPage
 
@@ -131,6 +133,15 @@ class ChannelForm(forms.ModelForm):
         if not overwrites.is_valid():
             raise ValidationError(json.dumps(overwrites.errors))
         return overwrites.validated_data
+
+    def clean(self) -> dict[str, Any]:
+        values = super().clean() or self.cleaned_data
+        if {"type", "guild"} <= values.keys():  # a new one
+            try:
+                require_guild(Channel(type=values["type"], guild=values["guild"]))
+            except InvalidFormBody as refusal:
+                self.add_error("guild", refusal.errors[0]["message"])
+        return values
 
 
 @admin.register(Channel)

@@ -2,10 +2,11 @@
 
 import pytest
 from django.contrib.admin.models import LogEntry
+from django.db.models import Model
 from django.test import Client
 
 from fluxer.directory import members
-from fluxer.directory.models import Member, User
+from fluxer.directory.models import Channel, Member, Role, User
 from regions import servers
 from regions.models import Region, Server
 from tests.admin import pages
@@ -82,13 +83,86 @@ def test_half_a_place_is_said_at_the_other_half(root: Client, given: str, missin
     assert dict(form_of.errors) == {missing: ["Give both coordinates, or neither."]}
 
 
-def test_no_form_names_a_constraint(root: Client, west: FakeLiveKit) -> None:
-    server = Server.objects.get()
-    for fields in ({"soft_connection_limit": "0"}, {"endpoint": "ws://"}, {"api_url": "x"}):
-        form = pages.opened(root, page_of(server))
-        told = pages.text(pages.send(root, page_of(server), form, **fields))
+BREAKING: dict[str, list[tuple[type[Model], dict[str, str]]]] = {
+    "channel_of_guild_or_call": [
+        (Channel, {"type": "2", "guild": ""}),
+        (Channel, {"type": "1", "guild": str(scene.GUILD)}),
+        (Channel, {"type": "x", "guild": ""}),
+    ],
+    "channel_bitrate_in_range": [(Channel, {"bitrate": "1"})],
+    "channel_user_limit_in_range": [(Channel, {"user_limit": "100"})],
+    "channel_voice_connection_limit_in_range": [(Channel, {"voice_connection_limit": "0"})],
+    "role_mask_not_negative": [(Role, {"permissions": "-1"})],
+    "member_once_a_guild": [(Member, {"guild": str(scene.GUILD), "user": str(scene.BOB)})],
+    "region_id_form": [(Region, {"id": "US West"})],
+    "region_coordinates_in_pairs": [
+        (Region, {"latitude": "91", "longitude": "0"}),
+        (Region, {"latitude": "nan", "longitude": "0"}),
+        (Region, {"latitude": "0", "longitude": "-181"}),
+    ],
+    "server_once_a_region": [(Server, {"region": "us-west", "slug": "us-west-1"})],
+    "server_id_form": [(Server, {"slug": "A"})],
+    "server_endpoint_form": [(Server, {"endpoint": "ws://"}), (Server, {"endpoint": "ws://a b"})],
+    "server_api_url_form": [(Server, {"api_url": "x"}), (Server, {"api_url": "http://a/?b"})],
+    "server_soft_limit_positive": [(Server, {"soft_connection_limit": "0"})],
+}
+VALID: dict[type[Model], dict[str, str]] = {
+    Channel: {"id": "900", "type": "2", "guild": str(scene.GUILD)},
+    Role: {"id": "900", "guild": str(scene.GUILD), "name": "r"},
+    Member: {"guild": str(scene.GUILD), "user": str(scene.ALICE)},
+    Region: {"id": "north", "name": "North"},
+    Server: {"region": "us-west", "slug": "new", "endpoint": "ws://127.0.0.1:9", "api_key": "k",
+             "api_secret": "s" * 32},
+}  # fmt: skip
+
+
+def test_every_constraint_of_a_form_is_tried() -> None:
+    named = {rule.name for model in pages.models() for rule in model._meta.constraints}
+    # A flag that moves, and rows that are only looked at.
+    named -= {"region_one_default", "due_room_once", "state_once_a_session", "state_seat_or_joined"}
+    assert named == set(BREAKING)
+
+
+@pytest.mark.parametrize("constraint", BREAKING)
+def test_no_form_names_a_constraint(root: Client, west: FakeLiveKit, constraint: str) -> None:
+    for model, fields in BREAKING[constraint]:
+        page = f"{pages.address(model)}add/"
+        form = {**pages.opened(root, page), **VALID[model]}
+        answer = pages.send(root, page, form, **fields)
+        assert "Please correct the error" in pages.text(answer), fields
+        assert "onstraint" not in pages.text(answer), fields
+        wrong = set(answer.context["adminform"].form.errors)
+        assert wrong & {*fields, "__all__"}, (fields, wrong)
+        assert wrong <= {*fields, "__all__"}, (fields, wrong)
+
+
+@pytest.mark.parametrize("constraint", [name for name in BREAKING if name.startswith("server")])
+def test_nor_does_the_form_of_a_server_on_the_page_of_its_region(
+    root: Client, west: FakeLiveKit, constraint: str
+) -> None:
+    page = page_of(Region.objects.get())
+    for _, fields in BREAKING[constraint]:
+        new = {f"servers-1-{name}": value for name, value in {**VALID[Server], **fields}.items()}
+        form = {**pages.opened(root, page), "servers-TOTAL_FORMS": "2"}
+        told = pages.text(pages.send(root, page, form, **new))
         assert "Please correct the error" in told, fields
         assert "onstraint" not in told, fields
+
+
+@pytest.mark.parametrize(
+    ("kind", "guild", "words"),
+    [
+        ("2", "", "This type of channel needs a guild"),
+        ("1", str(scene.GUILD), "A DM belongs to no guild"),
+    ],
+)
+def test_whose_a_new_channel_is_is_said_at_its_guild(
+    root: Client, stage: None, kind: str, guild: str, words: str
+) -> None:
+    page = "/admin/directory/channel/add/"
+    new = {"id": "900", "type": kind, "guild": guild}
+    answer = pages.send(root, page, {**pages.opened(root, page), **new})
+    assert dict(answer.context["adminform"].form.errors) == {"guild": [words]}
 
 
 def test_a_server_that_is_added_on_the_page_of_its_region_is_told_of_too(
