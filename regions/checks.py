@@ -15,6 +15,7 @@ from django.db import DatabaseError, transaction
 from django.utils import timezone
 
 from fluxer.secrets import SecretUnreadable
+from regions import servers
 from regions.models import Region, Server
 
 _ADD = "Add one with PUT /service/regions/{id}, in the admin, or with `manage.py regions_import`."
@@ -68,6 +69,13 @@ def _lacking() -> Iterator[checks.CheckMessage]:
             "No region is the default: rooms without a wish go to the first one that works.",
             hint="Set is_default on a region, or VOICE_DEFAULT_REGION.",
             id="regions.W003",
+        )
+    for same in servers.at_one_address():
+        yield checks.Warning(
+            f"{' and '.join(map(str, same))} are one LiveKit server: each throws the other's"
+            " people out.",
+            hint="Keep one of them; drain, then delete the others.",
+            id="regions.W006",
         )
     for server in Server.objects.only("region_id", "slug", "api_secret"):
         try:

@@ -3,7 +3,9 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from typing import Any
+from urllib.parse import urlsplit
 
 from django.db import transaction
 from django.db.models import ProtectedError, QuerySet
@@ -15,6 +17,7 @@ from regions.models import Server, api_url_of
 from regions.registry import one_writer
 
 IN_USE = "This server has pinned rooms, connections or removals to finish; drain it first"
+SAME_ADDRESS = "A LiveKit server is described once, and this address has one already"
 
 
 def rows(*, region_id: str) -> QuerySet[Server]:
@@ -93,7 +96,41 @@ def needs_secret(server: Server, values: dict[str, Any]) -> bool:
     )
 
 
+def at_the_same_address(server: Server, values: dict[str, Any]) -> Server | None:
+    """The other server that our calls would reach with these values, if there is one.
+
+    Both would see the same rooms, and each would throw out whoever is in those of the other.
+    `server` is as stored; None when its address stays as it is.
+    """
+    wanted = _address(
+        values.get("endpoint", server.endpoint), values.get("api_url", server.api_url)
+    )
+    if server.pk is not None and wanted == _address(server.endpoint, server.api_url):
+        return None
+    others = Server.objects.exclude(pk=server.pk).defer("api_secret")
+    return next((row for row in others if _address(row.endpoint, row.api_url) == wanted), None)
+
+
+def at_one_address() -> list[list[Server]]:
+    """Servers that are one and the same: described before that was refused."""
+    rows: dict[tuple[str, int | None, str], list[Server]] = defaultdict(list)
+    for row in Server.objects.defer("api_secret"):
+        rows[_address(row.endpoint, row.api_url)].append(row)
+    return [same for same in rows.values() if len(same) > 1]
+
+
+def _address(endpoint: str, api_url: str) -> tuple[str, int | None, str]:
+    """Host, port and path, which tell where a call ends."""
+    url = urlsplit(api_url_of(endpoint=endpoint, api_url=api_url))
+    port = url.port or {"http": 80, "https": 443}.get(url.scheme)
+    return (url.hostname or "").rstrip("."), port, url.path.rstrip("/")
+
+
 def _write(server: Server, values: dict[str, Any], *, is_new: bool) -> None:
+    other = at_the_same_address(server, values)
+    if other is not None:
+        at = "api_url" if values.get("api_url") else "endpoint"
+        raise InvalidFormBody.at(at, "ADDRESS_TAKEN", f"{SAME_ADDRESS}: {other}")
     if "api_secret" not in values and needs_secret(server, values):
         message = "A new or changed endpoint, api_url or api_key needs the api_secret with it."
         raise InvalidFormBody.at("api_secret", "REQUIRED", message)

@@ -105,6 +105,9 @@ def test_a_new_server_needs_its_secret(staff: Client, row: Server) -> None:
     new = form(region="us-west", slug="b")
     assert staff.post("/admin/regions/server/add/", new).status_code == 200
     new["api_secret"] = SECRET
+    twice = staff.post("/admin/regions/server/add/", new)
+    assert "this address has one already: us-west/a." in twice.content.decode()
+    new["api_url"] = "http://127.0.0.1:8"
     assert staff.post("/admin/regions/server/add/", new).status_code == 302
     assert Server.objects.get(slug="b").api_secret == SECRET
 
@@ -131,7 +134,10 @@ def test_the_default_flag_moves_and_regions_come_with_their_servers(
         "servers-TOTAL_FORMS": "2",
         "servers-1-region": "us-west",
         "servers-1-slug": "b",
-        **{f"servers-1-{name}": value for name, value in form(api_secret=SECRET).items()},
+        **{
+            f"servers-1-{name}": value
+            for name, value in form(api_secret=SECRET, api_url="http://127.0.0.1:8").items()
+        },
     }
     assert staff.post(page, body).status_code == 302
     assert Server.objects.get(slug="b").region_id == "us-west"

@@ -13,7 +13,7 @@ from django.utils import timezone
 from regions.checks import regions as check
 from regions.checks import usable_server_exists
 from regions.models import Server
-from tests.regions.scene import region, server
+from tests.regions.scene import MACHINE, region, server
 
 pytestmark = pytest.mark.django_db
 
@@ -60,6 +60,16 @@ def test_a_default_is_missed_or_unknown() -> None:
         assert found() == {}
     with override_settings(VOICE_DEFAULT_REGION="mars"):
         assert found() == {"regions.W004": "Known regions: us-west."}
+
+
+def test_servers_that_are_one_are_named() -> None:
+    region("us-west", is_default=True)
+    server("us-west")
+    server("us-west", "b", api_url=f"{MACHINE['api_url'].upper().replace('HTTPS', 'https')}/")
+    server("us-west", "c", api_url="https://elsewhere.example.org")
+    assert list(found()) == ["regions.W006"]
+    (warning,) = check(databases=["default"])
+    assert "us-west/a and us-west/b are one" in warning.msg
 
 
 def test_without_a_database_nothing_is_asked() -> None:

@@ -109,6 +109,29 @@ class TestKeeping:
         moved = {**MACHINE, "endpoint": "wss://example.com"}
         assert faults(back.put(PATH, **moved)) == {"endpoint": "HOST_NOT_ALLOWED"}
 
+    @pytest.mark.parametrize(
+        ("change", "path"),
+        [
+            ({}, "api_url"),
+            ({"endpoint": "wss://other.example.org"}, "api_url"),
+            ({"api_url": "https://VOICE-API.example.org:7443/"}, "api_url"),
+            ({"endpoint": "wss://voice-api.example.org:7443", "api_url": None}, "endpoint"),
+        ],
+    )
+    def test_a_livekit_server_is_described_once(
+        self, back: Back, change: dict[str, Any], path: str
+    ) -> None:
+        """Two rows would each throw out whoever is in the rooms of the other."""
+        region("us-east")
+        back.put(PATH, **MACHINE)
+        east = "regions/us-east/servers/b"
+        assert faults(back.put(east, **{**MACHINE, **change})) == {path: "ADDRESS_TAKEN"}
+        assert Server.objects.count() == 1
+        elsewhere = {**MACHINE, "api_url": "https://east.example.org"}
+        assert back.put(east, **elsewhere).status_code == 201
+        assert faults(back.patch(east, **{**MACHINE, **change})) == {path: "ADDRESS_TAKEN"}
+        assert back.patch(east, is_draining=True).status_code == 200
+
     def test_unknown_places_are_404(self, back: Back) -> None:
         for method, path, code in (
             ("PUT", "regions/mars/servers/a", "UNKNOWN_VOICE_REGION"),
