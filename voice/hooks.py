@@ -21,8 +21,11 @@ def empty_channels(*, channel_ids: Sequence[int]) -> None:
     now = timezone.now()
     rooms: endings.Rooms = set()
     for channel in Channel.objects.filter(pk__in=channel_ids).order_by("pk"):
-        _, ended = endings.end_channel(channel, reason=EndReason.CHANNEL_DELETED, now=now)
+        count, ended = endings.end_channel(channel, reason=EndReason.CHANNEL_DELETED, now=now)
         rooms |= ended | region_change.unpin(channel)
+        if count:
+            by = Actor(acting.name(), reason="The channel was deleted")
+            audit.write(by, "disconnect_channel", guild_id=channel.guild_id, channel_id=channel.pk)
     due.mark(*rooms)
 
 
@@ -51,9 +54,17 @@ def put_out(
     now = timezone.now()
     rooms: endings.Rooms = set()
     for channel in occupied:
-        states = VoiceState.objects.filter(channel=channel, user_id__in=users)
+        states = list(VoiceState.objects.filter(channel=channel, user_id__in=users))
         room = endings.room_of(channel)
         rooms |= endings.end(states, room=room, reason=EndReason.NO_ACCESS, now=now)
+        for user_id in sorted({state.user_id for state in states}):
+            audit.write(
+                Actor(acting.name(), reason="No longer there: removed, or deleted"),
+                "disconnect",
+                guild_id=channel.guild_id,
+                channel_id=channel.pk,
+                target_id=user_id,
+            )
     endings.bar(Q(user_id__in=users, channel_id__in=channels.values("pk")))
     if guild_id is not None:
         # A return that is under way sees the member, and we do not see it: look again, later.

@@ -18,6 +18,7 @@ from fluxer.directory.serializers import OverwriteSerializer
 from fluxer.errors import InvalidFormBody
 from fluxer.staff.counts import counted
 from fluxer.staff.pages import VerbPage
+from fluxer.staff.words import many
 
 
 @admin.register(User)
@@ -32,6 +33,13 @@ class UserAdmin(VerbPage):
 
     def keys(self, row: Any) -> dict[str, int]:
         return {"user_id": row.pk}
+
+    def goes_too(self, row: Any) -> list[str]:
+        calls = len(channels.calls_of(user_id=row.pk))
+        return [
+            many(row.memberships.count(), "membership"),
+            f"their place in {many(calls, 'call')}",
+        ]
 
 
 class RoleInline(admin.TabularInline):
@@ -58,6 +66,10 @@ class GuildAdmin(VerbPage):
 
     def keys(self, row: Any) -> dict[str, int]:
         return {"guild_id": row.pk}
+
+    def goes_too(self, row: Any) -> list[str]:
+        found = (("channel", row.channels), ("member", row.members), ("role", row.roles))
+        return [many(rows.count(), noun) for noun, rows in found]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Guild]:
         return (
@@ -95,6 +107,14 @@ class RoleAdmin(VerbPage):
 
     def keys(self, row: Any) -> dict[str, int]:
         return {"guild_id": row.guild_id, "role_id": row.pk}
+
+    def goes_too(self, row: Any) -> list[str]:
+        having = Member.objects.filter(guild=row.guild_id, role_ids__contains=[row.pk])
+        naming = channels.with_role(guild_id=row.guild_id, role_id=row.pk)
+        return [
+            f"what {many(having.count(), 'member')} may by it",
+            f"its overwrites in {many(len(naming), 'channel')}",
+        ]
 
 
 @admin.register(Member)

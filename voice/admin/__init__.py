@@ -2,9 +2,9 @@
 
 from django.contrib import admin
 
-from voice.admin import channels, connections, places, records, rooms, servers
+from voice.admin import connections, directory, places, records, rooms, servers
 
-__all__ = ["channels", "connections", "places", "records", "rooms", "servers"]
+__all__ = ["connections", "directory", "places", "records", "rooms", "servers"]
 
 admin.site.site_header = admin.site.site_title = "Fluxer voice"
 admin.site.index_title = "Voice"
