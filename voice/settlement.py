@@ -74,16 +74,16 @@ def _settle(server: Server, room: RoomName) -> tuple[bool, datetime | None]:
         )
         if room_of(state.channel) == str(room)
     }
+    sids = {participant.sid for participant in shown}
+    lacking = {pk: sid for pk, sid in known.items() if sid not in sids}
     calls = [
         call
         for participant in shown
-        for call in _calls(server, room, participant, states, listed_at)
+        for call in _calls(server, room, participant, states, lacking, listed_at)
     ]
     # All together in the time of one: `due.lease` counts on it. What is left stays due.
     outcomes = together(calls, limit=50, within=settings.LIVEKIT_TIMEOUT)
-    present = {identity.connection_id for p in shown if (identity := parse_identity(p.identity))}
-    absent = {pk: sid for pk, sid in known.items() if pk not in present}
-    look_again = absences.age(absent, room=room, listed_at=listed_at)
+    look_again = absences.age(lacking, room=room, listed_at=listed_at)
     if states and not shown:
         _make_again(server, room)
     elif shown:
@@ -98,10 +98,11 @@ def _calls(
     room: RoomName,
     participant: ParticipantInfo,
     states: dict[str, VoiceState],
+    lacking: dict[str, str],
     listed_at: datetime,
 ) -> Sequence[Any]:
     """What LiveKit must be told about one participant; nothing, if all is as it should be."""
-    judged = judge(server, room, participant, states, listed_at)
+    judged = judge(server, room, participant, states, lacking, listed_at)
     name, identity = str(room), participant.identity
     if judged.verdict is Verdict.REMOVE:
         return [livekit.remove_participant.later(server.livekit, room=name, identity=identity)]
@@ -122,11 +123,13 @@ def judge(
     room: RoomName,
     participant: ParticipantInfo,
     states: dict[str, VoiceState],
+    lacking: dict[str, str],
     listed_at: datetime,
 ) -> Judged:
     """The verdict on a listed participant, without a lock where nothing has changed.
 
-    `states` are those of the room's channel on this server, read after the listing.
+    `states` are those of the room's channel on this server, read after the listing; `lacking` are
+    the visits known before it that it shows no more, by connection id.
     """
     identity = parse_identity(participant.identity)
     if identity is None:
@@ -150,7 +153,7 @@ def judge(
         sid=participant.sid,
         joined_at_ms=wire.joined_at_ms(participant),
     )
-    return confirm(visit, listed_at=listed_at)
+    return confirm(visit, listed_at=listed_at, after=lacking.get(identity.connection_id, ""))
 
 
 def _make_again(server: Server, room: RoomName) -> None:

@@ -17,6 +17,7 @@ from tests.livekit.fake import FakeLiveKit
 from tests.livekit.fake_participant import FakeParticipant
 from tests.voice.devices import Device, connection_of
 from tests.voice.frozen import hold
+from tests.voice.listing import during_the_listing
 from tests.voice.races import Rival, at_once
 from tests.voice.scene import ALICE, BOB, GUILD, OTHER_VOICE, VOICE, written
 from voice import due, rights, settlement
@@ -276,26 +277,6 @@ def test_a_room_that_is_locked_for_too_long_stays_due(west: FakeLiveKit, server:
 
 
 # A mark that comes in the middle
-
-
-def during_the_listing(monkeypatch: pytest.MonkeyPatch, act: Callable[[], Any]) -> None:
-    """Have something happen once, after LiveKit has answered and before we know."""
-    listed, done = settlement.livekit.list_participants, [False]
-
-    def list_participants(*args: Any, **kwargs: Any) -> Any:
-        shown = listed(*args, **kwargs)
-        if not done[0]:
-            done[0] = True
-            act()
-        return shown
-
-    class Livekit:
-        def __getattr__(self, name: str) -> Any:
-            return getattr(real, name)
-
-    real, door = settlement.livekit, Livekit()
-    door.list_participants = list_participants  # type: ignore[attr-defined]
-    monkeypatch.setattr(settlement, "livekit", door)
 
 
 def test_what_is_marked_meanwhile_is_settled_before_the_worker_goes(

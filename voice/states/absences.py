@@ -14,15 +14,15 @@ from voice.states.lookup import lock_room
 
 
 def visits(*, server_id: int, room: RoomName) -> dict[str, str]:
-    """Who is confirmed in the room, by connection id, with the sid of the visit.
+    """The latest visit that we know of each connection in the room: its sid, by connection id.
+    That of a seat is one that was told to be over.
 
     Read it before the listing that it is held against is begun: no clock can then make a visit
     look older than the listing.
     """
-    states = VoiceState.objects.filter(
-        channel_id=room.channel_id, server_id=server_id, joined_at__isnull=False
-    )
-    return dict(states.values_list("connection_id", "participant_sid"))
+    states = VoiceState.objects.filter(channel_id=room.channel_id, server_id=server_id)
+    sids = states.values_list("connection_id", "participant_sid", "gone_sid")
+    return {pk: sid or gone_sid for pk, sid, gone_sid in sids if sid or gone_sid}
 
 
 def age(absent: Mapping[str, str], *, room: RoomName, listed_at: datetime) -> datetime | None:

@@ -38,11 +38,13 @@ _VISIT = (
 
 
 @transaction.atomic(savepoint=False)
-def confirm(visit: Visit, *, listed_at: datetime | None = None) -> Judged:
+def confirm(visit: Visit, *, listed_at: datetime | None = None, after: str = "") -> Judged:
     """Hear that a participant is in, by a webhook or by a listing begun at `listed_at`.
 
-    The rights are always recomputed for a new visit: that catches a join that was under way
-    while a ban was committed.
+    `after` is the sid of the visit that we knew when the listing was begun, if it shows that one
+    no more: what it shows instead came later, whatever LiveKit's clock says, which may have been
+    set back. The rights are always recomputed for a new visit: that catches a join that was under
+    way while a ban was committed.
     """
     if not lock_room(visit.room):
         return REMOVE
@@ -54,7 +56,7 @@ def confirm(visit: Visit, *, listed_at: datetime | None = None) -> Judged:
         return REMOVE
     if state.participant_sid == visit.sid:
         return _still_there(visit, state, listed_at)
-    if _is_past(visit, state, listed_at):
+    if _is_past(visit, state, after):
         return OLD_NEWS
     return _entered(visit, state, now)
 
@@ -67,12 +69,13 @@ def _belongs(visit: Visit, state: VoiceState) -> bool:
     )
 
 
-def _is_past(visit: Visit, state: VoiceState, listed_at: datetime | None) -> bool:
+def _is_past(visit: Visit, state: VoiceState, after: str) -> bool:
     """The visit is older than what we know, or was already told to be over."""
+    if after and after == (state.participant_sid or state.gone_sid):
+        return False
     if not state.participant_sid:
         return visit.sid == state.gone_sid or visit.joined_at_ms < state.gone_joined_at_ms
-    later = visit.joined_at_ms - state.joined_at_ms
-    return later < 0 or (later == 0 and listed_at is None)
+    return visit.joined_at_ms <= state.joined_at_ms
 
 
 def _still_there(visit: Visit, state: VoiceState, listed_at: datetime | None) -> Judged:

@@ -1,0 +1,128 @@
+"""LiveKit's clock is set back, and which of two visits came later is not to be seen from it."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+
+from fluxer.directory.models import Member
+from regions.models import Server
+from tests.livekit.fake import FakeLiveKit
+from tests.livekit.fake_participant import FakeParticipant
+from tests.voice.devices import Device
+from tests.voice.listing import during_the_listing
+from tests.voice.scene import BOB, GUILD, VOICE
+from voice import due, rights
+from voice.models import VoiceState
+from voice.settlement import settle_room
+
+ROOM = f"guild_{GUILD}_channel_{VOICE}"
+HOUR = 3_600_000  # ms
+
+
+@contextmanager
+def clock_back(fake: FakeLiveKit) -> Iterator[None]:
+    """For the joins in here LiveKit's clock is behind by an hour."""
+    now = fake.rooms._now_ms
+    fake.rooms._now_ms = lambda: now() - HOUR  # type: ignore[method-assign]
+    try:
+        yield
+    finally:
+        fake.rooms._now_ms = now  # type: ignore[method-assign]
+
+
+def settle() -> None:
+    server_id = Server.objects.get().pk
+    due.mark((server_id, ROOM))
+    settle_room(server_id=server_id, room=ROOM)
+
+
+def known() -> str:
+    return str(VoiceState.objects.get().participant_sid)
+
+
+@pytest.fixture
+def first(west: FakeLiveKit) -> FakeParticipant:
+    """Bob, in."""
+    return Device(BOB).enter(west)
+
+
+@pytest.fixture
+def again(west: FakeLiveKit, first: FakeParticipant) -> FakeParticipant:
+    """Bob, in once more after a restart that nothing told of; LiveKit's clock is behind now."""
+    west.restart()
+    west.rooms.create(ROOM, empty=60, departure=60, metadata="")
+    with clock_back(west):
+        return west.join(west.token(ROOM, first.identity))
+
+
+def test_who_is_listed_is_who_is_in(first: FakeParticipant, again: FakeParticipant):
+    assert known() == first.sid, "a webhook alone may be late"
+
+    settle()
+
+    assert known() == again.sid
+    assert again.inside
+
+
+def test_a_mute_reaches_them(again: FakeParticipant):
+    Member.objects.filter(user_id=BOB).update(mute=True)
+    rights.recompute_channel(VOICE, rights.Q(user_id=BOB))
+
+    settle()
+
+    assert set(again.info.permission.can_publish_sources) == {1, 3}  # camera and screen
+
+
+def test_a_late_webhook_of_the_earlier_visit_is_put_right(
+    west: FakeLiveKit, first: FakeParticipant, again: FakeParticipant
+):
+    settle()
+    west.webhooks.send(west.webhook("participant_joined", room=ROOM, participant=first))
+
+    settle()
+
+    assert known() == again.sid
+
+
+def test_a_late_leave_of_the_earlier_visit_is_put_right(
+    west: FakeLiveKit, first: FakeParticipant, again: FakeParticipant
+):
+    west.webhooks.send(west.webhook("participant_left", room=ROOM, participant=first))
+    assert not VoiceState.objects.exists()
+
+    settle()
+
+    assert known() == again.sid
+    assert again.inside
+
+
+def test_a_seat_whose_first_visit_is_over_is_taken(west: FakeLiveKit):
+    """Its leave was told, its join never was."""
+    token = Device(BOB).token()["token"]
+    with west.webhooks.held() as held:
+        west.join(token).leave()
+    west.webhooks.send(held[1])
+    with clock_back(west):
+        again = west.join(token)
+    assert VoiceState.objects.get().joined_at is None
+
+    settle()
+
+    assert known() == again.sid
+
+
+def test_a_listing_begun_before_a_later_visit_was_told_is_old_news(
+    west: FakeLiveKit, first: FakeParticipant, monkeypatch: pytest.MonkeyPatch
+):
+    west.webhooks.off()
+    second = west.join(west.token(ROOM, first.identity))
+    west.webhooks.on = True
+    later: list[FakeParticipant] = []
+    during_the_listing(
+        monkeypatch, lambda: later.append(west.join(west.token(ROOM, second.identity)))
+    )
+
+    settle()
+
+    assert known() == later[0].sid
