@@ -17,7 +17,6 @@ from regions.models import Server, api_url_of
 from regions.registry import one_writer
 
 IN_USE = "This server has pinned rooms, connections or removals to finish; drain it first"
-SAME_ADDRESS = "A LiveKit server is described once, and this address has one already"
 
 
 def rows(*, region_id: str) -> QuerySet[Server]:
@@ -96,7 +95,7 @@ def needs_secret(server: Server, values: dict[str, Any]) -> bool:
     )
 
 
-def at_the_same_address(server: Server, values: dict[str, Any]) -> Server | None:
+def _at_the_same_address(server: Server, values: dict[str, Any]) -> Server | None:
     """The other server that our calls would reach with these values, if there is one.
 
     Both would see the same rooms, and each would throw out whoever is in those of the other.
@@ -127,10 +126,11 @@ def _address(endpoint: str, api_url: str) -> tuple[str, int | None, str]:
 
 
 def _write(server: Server, values: dict[str, Any], *, is_new: bool) -> None:
-    other = at_the_same_address(server, values)
+    other = _at_the_same_address(server, values)
     if other is not None:
         at = "api_url" if values.get("api_url") else "endpoint"
-        raise InvalidFormBody.at(at, "ADDRESS_TAKEN", f"{SAME_ADDRESS}: {other}")
+        message = f"A LiveKit server is described once, and this address is that of {other}."
+        raise InvalidFormBody.at(at, "ADDRESS_TAKEN", message)
     if "api_secret" not in values and needs_secret(server, values):
         message = "A new or changed endpoint, api_url or api_key needs the api_secret with it."
         raise InvalidFormBody.at("api_secret", "REQUIRED", message)

@@ -12,7 +12,7 @@ from django.http import HttpRequest
 from regions import addresses
 from regions.models import Region, Restricted, Server
 from regions.serializers import SHORTEST_SECRET
-from regions.servers import SAME_ADDRESS, at_the_same_address, needs_secret
+from regions.servers import needs_secret
 
 ADDRESS = ("endpoint", "api_url", "api_key")
 RESTRICTED = tuple(field.name for field in Restricted._meta.fields)
@@ -82,10 +82,6 @@ class ServerForm(forms.ModelForm):
             }
             if "api_secret" not in self.errors and needs_secret(stored, named):
                 self.add_error("api_secret", "A new or changed address or key needs the secret.")
-            other = at_the_same_address(stored, named)
-            if named and other is not None:
-                at = "api_url" if values.get("api_url") else "endpoint"
-                self.add_error(at, f"{SAME_ADDRESS}: {other}.")
         return values
 
 

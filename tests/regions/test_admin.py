@@ -106,7 +106,7 @@ def test_a_new_server_needs_its_secret(staff: Client, row: Server) -> None:
     assert staff.post("/admin/regions/server/add/", new).status_code == 200
     new["api_secret"] = SECRET
     twice = staff.post("/admin/regions/server/add/", new)
-    assert "this address has one already: us-west/a." in twice.content.decode()
+    assert "this address is that of us-west/a." in twice.content.decode()
     new["api_url"] = "http://127.0.0.1:8"
     assert staff.post("/admin/regions/server/add/", new).status_code == 302
     assert Server.objects.get(slug="b").api_secret == SECRET
