@@ -3,6 +3,7 @@
 import hmac
 import logging
 from collections.abc import Iterable, Iterator
+from dataclasses import asdict
 from datetime import datetime
 
 from django.conf import settings
@@ -49,9 +50,10 @@ SERVERS = (
     ("fluxer_server_due_lateness_seconds", "How late the first of them is.", "due_lateness"),
 )
 AGES = (
-    ("fluxer_server_probe_age_seconds", "Since the last probe.", "probed_at"),
     ("fluxer_server_webhook_age_seconds", "Since its last webhook.", "webhook_at"),
-    ("fluxer_server_sweep_age_seconds", "Since it was last compared with us.", "swept_at"),
+    # Of who was never probed or compared, since it was added: no gauge would call nobody.
+    ("fluxer_server_probe_age_seconds", "Since the last probe.", "unprobed_since"),
+    ("fluxer_server_sweep_age_seconds", "Since it was last compared with us.", "unswept_since"),
 )
 LABELS = ("region", "server")
 
@@ -73,6 +75,7 @@ class Tables(Collector):
         for name, says, attribute in TOTALS:
             yield _single(name, says, getattr(found.totals, attribute))
         yield _troubles(found)
+        yield _patience()
         yield _heard(found)
         yield from _servers(found)
 
@@ -88,6 +91,15 @@ def _troubles(found: Status) -> Metric:
     for severity in Severity:
         count = sum(trouble.severity is severity for trouble in found.troubles)
         family.add_metric([severity.value], count)
+    return family
+
+
+def _patience() -> Metric:
+    family = GaugeMetricFamily(
+        "fluxer_patience_seconds", "What may pass before it counts as trouble.", labels=["what"]
+    )
+    for what, seconds in asdict(status.rules().patience).items():
+        family.add_metric([what], seconds)
     return family
 
 

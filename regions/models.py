@@ -4,6 +4,7 @@ from django.contrib.postgres.fields import ArrayField
 from django.core.validators import MaxValueValidator, MinValueValidator, RegexValidator
 from django.db import models
 from django.db.models import F, Q
+from django.db.models.functions import Now
 
 from fluxer.livekit import LiveKitServer
 from fluxer.secrets import SecretField, sealed
@@ -77,6 +78,7 @@ class Server(Restricted):
     soft_connection_limit = models.PositiveIntegerField(null=True, blank=True)
     is_active = models.BooleanField(default=True)
     is_draining = models.BooleanField(default=False)
+    added_at = models.DateTimeField(db_default=Now(), editable=False)
 
     # Written by the probe and by those who saw a call fail (regions.health), never by hand.
     failures = models.PositiveIntegerField(default=0, editable=False)

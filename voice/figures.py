@@ -42,6 +42,7 @@ class ServerFigures:
     soft_connection_limit: int | None
     state: str  # one of regions.health.STATES
     since: datetime | None
+    added_at: datetime
     probed_at: datetime | None
     probe_ms: float | None
     last_error: str
@@ -56,6 +57,16 @@ class ServerFigures:
 
     def __str__(self) -> str:
         return f"{self.region_id}/{self.id}"
+
+    @property
+    def unprobed_since(self) -> datetime:
+        """The last probe; of who never had one, when it was added."""
+        return self.probed_at or self.added_at
+
+    @property
+    def unswept_since(self) -> datetime:
+        """The same of the last sweep that saw everything."""
+        return self.swept_at or self.added_at
 
     @property
     def load(self) -> int:
@@ -183,6 +194,7 @@ def _figures(server: Any, now: datetime, counted: dict[str, Any]) -> ServerFigur
         soft_connection_limit=server.soft_connection_limit,
         state=health_now["state"],
         since=health_now["since"],
+        added_at=server.added_at,
         probed_at=server.probed_at,
         probe_ms=server.probe_ms,
         last_error=server.last_error,

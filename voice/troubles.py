@@ -155,10 +155,11 @@ def _silent(figures: Figures, patience: Patience) -> Iterator[Trouble]:
                 page,
             )
             is_silent = True
-    newest = max((s.probed_at for s in figures.servers if s.probed_at), default=figures.at)
+    newest = max((s.unprobed_since for s in figures.servers), default=figures.at)
     if not is_silent and age(newest, figures.at) > patience.probe:
+        probed = max((s.probed_at for s in figures.servers if s.probed_at), default=None)
         yield _error(
-            f"No server has been probed {since(newest)}, though beat and a worker run.",
+            f"No server has been probed {since(probed)}, though beat and a worker run.",
             "The worker's log says what fails in regions.tasks.probe_servers.",
             page,
         )
@@ -190,9 +191,9 @@ def _server(server: ServerFigures, at: datetime, patience: Patience) -> Iterator
             "Compare its API key and secret with LiveKit's, then look into LiveKit's log.",
             *page,
         )
-    if _answers(server) and server.swept_at and age(server.swept_at, at) > patience.sweep:
+    if _answers(server) and age(server.unswept_since, at) > patience.sweep:
         yield _warning(
-            f"{server} has not been compared with our tables since {moment(server.swept_at)}.",
+            f"{server} has not been compared with our tables {since(server.swept_at)}.",
             "See that a worker takes the queue `sweep`.",
             *page,
         )

@@ -131,6 +131,7 @@ def server(region_id: str, **fields: object) -> ServerFigures:
         "soft_connection_limit": 2,
         "state": "up",
         "since": None,
+        "added_at": timezone.now(),
         "probed_at": None,
         "probe_ms": None,
         "last_error": "",

@@ -136,6 +136,16 @@ def test_probes_that_fail_are_noticed_while_beat_and_workers_run(db: None) -> No
     assert "No server has been probed since" in sentences()
 
 
+def test_a_server_that_was_never_probed_or_swept_is_noticed_some_time_after_it_was_added(
+    db: None,
+) -> None:
+    healthy(probed_at=None)
+    assert now_read().troubles == ()
+    Server.objects.update(added_at=timezone.now() - timedelta(minutes=5))
+    assert "No server has been probed at all, though beat" in sentences()
+    assert "us-west/us-west-1 has not been compared with our tables at all" in sentences()
+
+
 def test_a_sweep_that_stopped_is_noticed(db: None) -> None:
     now = timezone.now()
     old = now - timedelta(minutes=5)
