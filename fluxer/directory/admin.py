@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import Any, ClassVar
 
 from django import forms
 from django.contrib import admin
@@ -147,6 +147,11 @@ class ChannelForm(forms.ModelForm):
             "rtc_region",
             "overwrites",
         )
+        help_texts: ClassVar[Any] = {
+            "recipient_ids": "Of a DM or group DM. Who is taken off is put out of voice, too.",
+            "rtc_region": "Empty: automatic. Of a channel that is there it is changed by"
+            " “Change region” in the list of channels or rooms, which asks first.",
+        }
 
     def clean_overwrites(self) -> Any:
         overwrites = OverwriteSerializer(data=self.cleaned_data["overwrites"], many=True)
@@ -168,7 +173,7 @@ class ChannelForm(forms.ModelForm):
 class ChannelAdmin(VerbPage):
     noun = channels
     form = ChannelForm
-    fixed = ("id", "type", "guild")
+    fixed = ("id", "type", "guild", "rtc_region")
     list_display: Any = ("id", "name", "type", "guild", "user_limit", "rtc_region")
     list_filter = ("type", ("rtc_region", admin.EmptyFieldListFilter))
     list_select_related = ("guild",)

@@ -7,6 +7,7 @@ from django.test import Client
 from fluxer.directory.models import Channel, Guild, Member, User
 from regions.models import Server
 from tests.admin import pages
+from tests.admin.conftest import signed_in
 from tests.livekit.fake import FakeLiveKit
 from tests.voice import scene
 from voice.models import AuditEntry, DueRoom, VoiceState
@@ -29,27 +30,44 @@ def channel_form(**fields: Any) -> dict[str, Any]:
     }
 
 
-def test_another_region_puts_everybody_out_in_staffs_name(
+def test_a_form_changes_no_region_and_says_what_does(
     root: Client, west: FakeLiveKit, east: FakeLiveKit
 ) -> None:
-    server = Server.objects.get(region="us-west")
-    scene.seat(scene.ALICE, server=server, is_joined=True)
+    scene.seat(scene.ALICE, server=Server.objects.get(region="us-west"), is_joined=True)
     channel = Channel.objects.get(pk=scene.VOICE)
+    page = f"{pages.address(Channel)}{channel.pk}/change/"
+    assert "“Change region” in the list of channels or rooms" in pages.text(root.get(page))
     change(root, channel, **channel_form(rtc_region="us-east"))
     channel.refresh_from_db()
-    assert (channel.rtc_region, channel.name) == ("us-east", "lounge")
+    assert (channel.rtc_region, channel.name) == (None, "lounge")
+    assert VoiceState.objects.exists()
+
+
+def test_who_is_taken_off_a_call_is_put_out_by_who_may_moderate(
+    root: Client, west: FakeLiveKit
+) -> None:
+    walter = signed_in("walter", "view", "directory.change_channel")
+    scene.seat(scene.BOB, scene.GROUP, server=Server.objects.get(), is_joined=True)
+    group = Channel.objects.get(pk=scene.GROUP)
+    page = f"{pages.address(Channel)}{group.pk}/change/"
+    left = str(scene.ALICE)
+    answer = pages.send(walter, page, pages.opened(walter, page), recipient_ids=left)
+    assert "takes the permission to moderate" in str(
+        answer.context["adminform"].form.errors["recipient_ids"]
+    )
+    assert VoiceState.objects.exists()
+    pages.send(root, page, pages.opened(root, page), recipient_ids=left)
     assert not VoiceState.objects.exists()
-    assert DueRoom.objects.get().server == server
-    entry = AuditEntry.objects.get()
-    assert (entry.actor, entry.action) == ("staff root", "change_region")
+    assert AuditEntry.objects.get().target_id == scene.BOB
 
 
 def test_what_the_verb_refuses_is_said_at_its_field_and_nothing_is_lost(
     root: Client, west: FakeLiveKit
 ) -> None:
     channel = Channel.objects.get(pk=scene.VOICE)
-    answer = change(root, channel, **channel_form(name="typed", rtc_region="nowhere"))
-    assert "Invalid or unavailable region" in pages.text(answer)
+    answer = change(root, channel, **channel_form(name="typed", recipient_ids=str(scene.BOB)))
+    errors = answer.context["adminform"].form.errors
+    assert errors == {"recipient_ids": ["A channel of a guild has members, not recipients"]}
     assert 'value="typed"' in answer.content.decode()
     channel.refresh_from_db()
     assert channel.name == "channel100"

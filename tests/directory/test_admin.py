@@ -90,11 +90,11 @@ def test_what_the_verbs_refuse_is_a_message(staff: Client) -> None:
     answer = send(staff, "member", f"{bob.pk}/change", role_ids="999", nick="x")
     assert "no such role" in answer.content.decode()
     form = channel_form(rtc_region="mars")
-    answer = send(staff, "channel", f"{VOICE}/change", **form)
+    answer = send(staff, "channel", "add", id="200", type="2", guild=str(GUILD), **form)
     assert answer.context["adminform"].form.errors["rtc_region"]
     assert User.objects.filter(pk=ALICE).exists()
     assert Member.objects.get(pk=bob.pk).nick == ""
-    assert Channel.objects.get(pk=VOICE).rtc_region is None
+    assert not Channel.objects.filter(pk=200).exists()
 
 
 def test_a_member_who_is_deleted_is_out(staff: Client) -> None:

@@ -10,10 +10,15 @@ from django.http import HttpRequest
 
 from fluxer.directory.admin import ChannelAdmin, GuildAdmin, MemberAdmin, UserAdmin
 from fluxer.directory.models import Channel, Guild, Member, User
-from fluxer.errors import MissingPermissions
+from fluxer.errors import InvalidFormBody, MissingPermissions
 from fluxer.staff.words import many
 from voice.admin.rooms import MODERATE, ChangeRegion, DisconnectEveryone, with_people
 from voice.models import VoiceState
+
+NOT_YOURS = (
+    "to put them out takes the permission to moderate voice; have it done by who has it, or wait"
+    " until they left"
+)
 
 
 class PutsOut:
@@ -35,10 +40,7 @@ class PutsOut:
 
     def delete_model(self, request: HttpRequest, obj: Any) -> None:
         if not request.user.has_perm(MODERATE) and self.states(obj).exists():
-            raise MissingPermissions(
-                "Somebody is in voice there, and to put them out takes the permission to moderate"
-                " voice; have it done by who has it, or wait until they left"
-            )
+            raise MissingPermissions(f"Somebody is in voice there, and {NOT_YOURS}")
         super().delete_model(request, obj)  # type: ignore[misc]
 
 
@@ -74,6 +76,14 @@ class VoiceChannelAdmin(PutsOut, ChannelAdmin):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Channel]:
         return with_people(super().get_queryset(request))
+
+    def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
+        if change and "recipient_ids" in form.changed_data:
+            gone = self.states(obj).exclude(user__in=form.cleaned_data["recipient_ids"])
+            if not request.user.has_perm(MODERATE) and gone.exists():
+                said = f"Somebody you take off is in voice, and {NOT_YOURS}"
+                raise InvalidFormBody.at("recipient_ids", "MISSING_PERMISSIONS", said)
+        super().save_model(request, obj, form, change)
 
     @admin.display(ordering="people", description="people in voice")
     def in_voice(self, channel: Any) -> int:
