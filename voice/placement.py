@@ -31,7 +31,7 @@ log = logging.getLogger(__name__)
 ONE_TRY = 2.0  # seconds for one server
 BUSY = "The channel's voice server is busy; try again"
 ALL_TRIES = 6.0  # seconds for everything that one request tries
-AFTER_A_LOSS = 1.0  # seconds for which a room is warm to somebody who has lost it
+AFTER_A_LOSS = 1.0  # seconds for which a room is warm to somebody who asks again
 
 
 class Patience:
@@ -64,15 +64,15 @@ def place(
     unpinned room finds no server.
     """
     if found.pin is not None and found.pin.works:
-        return _pinned(found, wish, patience, now)
+        return _pinned(found, patience, now)
     return _anew(found, wish, near, patience)
 
 
-def _pinned(found: Look, wish: Wish, patience: Patience, now: datetime) -> Placed:
+def _pinned(found: Look, patience: Patience, now: datetime) -> Placed:
     assert found.pin is not None  # noqa: S101 for the reader of types
     place = found.pin.place
     _require_secret(place)
-    if found.pin.is_warm(now, within=_warm(found, wish)):
+    if found.pin.is_warm(now, within=_warm(found)):
         return Placed(place, None)
     made_at = _make(found.room, place, patience)
     if made_at is None and not found.has_joined:
@@ -80,12 +80,13 @@ def _pinned(found: Look, wish: Wish, patience: Patience, now: datetime) -> Place
     return Placed(place, made_at)
 
 
-def _warm(found: Look, wish: Wish) -> float:
+def _warm(found: Look) -> float:
     """For how long the room is believed to be there. LiveKit refreshes the token of who is in: who
-    is in and asks for another has lost the link, and perhaps the server its rooms."""
-    own = found.connection(wish.connection_id) if wish.connection_id else None
+    had one and asks for another did not get in, or has lost the link, and perhaps the server its
+    rooms."""
+    asks_again = any(own.has_token for own in found.here)
     warm = float(settings.VOICE_ROOM_WARM)
-    return min(warm, AFTER_A_LOSS) if own is not None and own.is_joined else warm
+    return min(warm, AFTER_A_LOSS) if asks_again else warm
 
 
 def _require_secret(place: Place) -> None:

@@ -202,16 +202,28 @@ def test_a_restart_is_noticed_by_its_rooms_though_the_server_answers(
     assert EndedConnection.objects.get().user_id == BOB
 
 
-def test_who_was_in_finds_the_room_again_at_once(
-    settled_west: FakeLiveKit, alice: Caller, bob: Caller, beat: Beat
+@pytest.mark.parametrize("sid", [None, "phone"])
+@pytest.mark.parametrize("is_named", [True, False])
+@pytest.mark.parametrize("was_in", [True, False])
+def test_who_asks_again_finds_the_room_again_at_once(
+    settled_west: FakeLiveKit,
+    bob: Caller,
+    beat: Beat,
+    sid: str | None,
+    is_named: bool,
+    was_in: bool,
 ):
     """The server was restarted, and the last listing that showed the room is not old."""
-    settled_west.join(alice.token()["token"])
+    caller = Caller(ALICE, sid=sid)
+    grant = caller.token()
+    if was_in:
+        settled_west.join(grant["token"])
     beat.interval()
     beat.later(2)
     settled_west.restart()
 
-    again = settled_west.join(alice.token(connection_id=connection_of(ALICE))["token"])
+    named = {"connection_id": grant["connection_id"]} if is_named else {}
+    again = settled_west.join(caller.token(**named)["token"])
     newcomer = settled_west.join(bob.token()["token"])
 
     assert again.inside

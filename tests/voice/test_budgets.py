@@ -7,6 +7,8 @@ from typing import Any
 import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
+from time_machine import TimeMachineFixture
 
 from fluxer.directory.models import Channel, Member, Role
 from regions.models import Server
@@ -41,9 +43,10 @@ def cost(fake: FakeLiveKit, ask: Callable[[], Any]) -> tuple[list[str], list[str
 
 
 @pytest.fixture
-def warm(west: FakeLiveKit, bob: Caller) -> FakeLiveKit:
-    """Bob's token has just made the room."""
+def warm(west: FakeLiveKit, bob: Caller, time_machine: TimeMachineFixture) -> FakeLiveKit:
+    """Bob's token has just made the room, and it stays just now."""
     bob.token()
+    time_machine.move_to(timezone.now(), tick=False)
     return west
 
 
