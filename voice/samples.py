@@ -31,9 +31,15 @@ def take(*, now: datetime) -> bool:
 
 
 def stranger_removed(*, identity: str, now: datetime) -> bool:
-    """Count somebody who was put out of LiveKit, unless it was a connection of ours that ended."""
+    """Count somebody who was put out of LiveKit, and whom no token of ours let in.
+
+    False: it was a connection of ours, which had ended or belongs elsewhere.
+    """
     known = parse_identity(identity)
-    if known and EndedConnection.objects.filter(pk=known.connection_id).exists():
+    if known and any(
+        model.objects.filter(pk=known.connection_id).exists()
+        for model in (VoiceState, EndedConnection)
+    ):
         return False
     with connection.cursor() as cursor:
         cursor.execute(

@@ -176,10 +176,10 @@ def _tell_removals(
         if call.method != "RemoveParticipant" or isinstance(outcome, LiveKitError):
             continue
         identity = parse_identity(call.request.identity)
-        samples.stranger_removed(identity=call.request.identity, now=timezone.now())
+        is_foreign = samples.stranger_removed(identity=call.request.identity, now=timezone.now())
         journal.tell(
             "removed",
-            reason="uninvited" if identity else "foreign",
+            reason="foreign" if is_foreign else "uninvited",
             connection_id=identity.connection_id if identity else None,
             user_id=identity.user_id if identity else None,
             channel_id=room.channel_id,

@@ -97,6 +97,7 @@ def test_strangers_are_counted_and_those_whom_we_put_out_are_not(west: FakeLiveK
     now = timezone.now()
     state = scene.seat(scene.ALICE, server=Server.objects.get(), is_joined=True)
     identity = f"user_1_{state.pk}"
+    assert not samples.stranger_removed(identity=identity, now=now)  # of another server's room
     participants.disconnect_channel(channel_id=scene.VOICE, by=SERVICE)
     assert not samples.stranger_removed(identity=identity, now=now)
     assert samples.stranger_removed(identity="user_1_conn_unknown", now=now)

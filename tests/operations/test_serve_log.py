@@ -98,7 +98,8 @@ def test_every_decision_is_a_line_that_can_be_followed(
     production.wait_for(decision="disconnect", request_id="req-kick", user_id=str(BOB))
     production.wait_for(decision="ended", request_id="req-kick", connection_id=bob)
     # The worker does it, in the name of the moderator's request.
-    production.wait_for(decision="removed", request_id="req-kick", connection_id=bob)
+    removed = production.wait_for(decision="removed", request_id="req-kick", connection_id=bob)
+    assert removed["reason"] == "uninvited"
 
     moira = enter(MOIRA)
     production.wait_for(decision="joined", connection_id=moira)
@@ -113,7 +114,7 @@ def test_every_decision_is_a_line_that_can_be_followed(
     stranger = livekit.token(f"guild_{GUILD}_channel_{VOICE}", "user_1_conn_made0by0hand0")
     production.told.append(stranger)
     livekit.join(stranger)
-    production.wait_for(decision="removed", reason="uninvited")
+    production.wait_for(decision="removed", reason="foreign")
 
     for request_id in ("req-mute", "req-kick", "req-region"):
         assert len(production.lines(logger="fluxer.access", request_id=request_id)) == 1
