@@ -16,6 +16,7 @@ from tests.admin import pages
 from tests.admin.conftest import signed_in
 from tests.livekit.fake import FakeLiveKit
 from tests.voice import scene
+from tests.voice.frozen import hold
 from tests.voice.scene import ALICE, BOB, MOIRA, VOICE, Caller
 from voice import pins
 from voice.models import AuditEntry, DueRoom, EndedConnection, RoomPin, VoiceState
@@ -76,6 +77,24 @@ def test_who_is_moved_off_keeps_a_seat_and_comes_back_elsewhere(
     again = alice.token(connection_id=grant["connection_id"])
     assert again["endpoint"] == east.url
     assert again["connection_id"] == grant["connection_id"]
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("busy", [VOICE, scene.OTHER_VOICE])
+def test_a_room_that_is_locked_is_left_and_told_and_keeps_no_other_back(
+    busy: int, west: FakeLiveKit
+) -> None:
+    root = signed_in("root", is_superuser=True)
+    server, now = Server.objects.get(), timezone.now()
+    for channel in (VOICE, scene.OTHER_VOICE):
+        pins.pin(channel_id=channel, server_id=server.pk, made_at=now, now=now)
+    with hold(busy):
+        told = pages.do(root, Server, "move_off", server)
+    assert "drained; 1 room with 0 connections moved off; 1 room left: do it again" in told
+    assert list(RoomPin.objects.values_list("pk", flat=True)) == [busy]
+    assert len(history()) == 1
+    assert "1 room with 0 connections moved off" in pages.do(root, Server, "move_off", server)
+    assert not RoomPin.objects.exists()
 
 
 def test_moving_off_the_last_server_says_that_nobody_can_come_back(
