@@ -65,6 +65,12 @@ class ServerForm(forms.ModelForm):
             *RESTRICTED,
         )
 
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if "slug" in self.fields and not self.instance._state.adding:
+            slug = self.fields["slug"]
+            slug.disabled, slug.help_text = True, "Stays: webhooks are addressed by it."
+
     def clean_endpoint(self) -> str:
         return _address(self.cleaned_data["endpoint"], schemes=("wss", "ws"))
 

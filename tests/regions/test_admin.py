@@ -143,6 +143,16 @@ def test_the_default_flag_moves_and_regions_come_with_their_servers(
     assert Server.objects.get(slug="b").region_id == "us-west"
 
 
+def test_a_server_keeps_its_id_on_the_page_of_its_region(staff: Client, row: Server) -> None:
+    page = "/admin/regions/region/us-west/change/"
+    assert "Stays: webhooks are addressed by it." in pages.text(staff.get(page))
+    renamed = {"servers-0-slug": "renamed", "servers-0-is_draining": "on"}
+    answer = staff.post(page, {**pages.opened(staff, page), **renamed})
+    assert answer.status_code == 302, answer.content.decode()
+    now = Server.objects.get()
+    assert (now.slug, now.is_draining) == (row.slug, True)
+
+
 def test_nothing_is_deleted_in_bulk_and_no_server_that_is_in_use(
     staff: Client, row: Server
 ) -> None:
