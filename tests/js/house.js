@@ -10,6 +10,9 @@ export async function quiet() {
   for (let turns = 0; turns < 50; turns += 1) await Promise.resolve();
 }
 
+const cut = (signal) =>
+  new Promise((_, reject) => signal.addEventListener("abort", () => reject(signal.reason)));
+
 class Track {
   readyState = "live";
   enabled = true;
@@ -131,13 +134,13 @@ export class House {
     return voice;
   }
 
-  async fetch(url, { method, body, headers }) {
+  async fetch(url, { method, body, headers, signal }) {
     const path = url.replace("http://service", "");
     const asked = { method, path, body: body ? JSON.parse(body) : undefined, authorization: headers.Authorization };
     this.requests.push(asked);
     const known = Object.entries(this.answers).find(([key]) => `${method} ${path}`.includes(key));
     let said = known?.[1];
-    if (typeof said === "function") said = await said(asked);
+    if (typeof said === "function") said = await Promise.race([said(asked), cut(signal)]);
     if (said === undefined) said = this.usual(asked);
     const { status = 200, ...rest } = said;
     return { ok: status < 300, status, statusText: "", headers: new Headers(), json: async () => rest };
@@ -150,6 +153,14 @@ export class House {
       return { token: `token_${this.number}`, endpoint: "ws://a", connection_id: connection };
     }
     return method === "PATCH" ? { channel_id: body.channel_id ?? LOUNGE } : {};
+  }
+
+  /** From now on these wait until they are answered: `house.held[0].answer()`, or with a body. */
+  hold(text) {
+    this.held = [];
+    this.answers[text] = (asked) => new Promise((resolve) => {
+      this.held.push({ ...asked, answer: (said = this.usual(asked)) => (resolve(said), quiet()) });
+    });
   }
 
   /** How often something was asked. */

@@ -95,19 +95,6 @@ describe("joining", () => {
     assert.equal(voice.state.why, "refused");
   });
 
-  test("a seat that came too late is given back", async () => {
-    let answer;
-    house.answers = { "/voice/token": () => new Promise((resolve) => (answer = resolve)) };
-    const joined = voice.join(lounge);
-    joined.catch(() => {});
-    await quiet();
-    await voice.leave();
-    answer({ token: "t", endpoint: "ws://a", connection_id: "conn_late" });
-    await quiet();
-    assert.deepEqual(house.asked("PATCH").at(-1).body, { channel_id: null, connection_id: "conn_late" });
-    assert.equal(house.rooms.length, 0);
-  });
-
   test("an expired token is asked for once more", async () => {
     const given = [];
     voice = house.voice({ token: (refused) => given.push(refused) && (refused ? "fresh" : "stale") });

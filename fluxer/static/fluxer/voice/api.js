@@ -64,10 +64,32 @@ export class Api {
   }
 
   async #once(method, path, body, { keepalive = false }, refused) {
-    const token = typeof this.#token === "function" ? await this.#token(refused) : this.#token;
+    const late = new AbortController();
+    const timer = setTimeout(() => late.abort(), DEADLINE);
+    try {
+      const token = typeof this.#token === "function" ? await this.#asked(refused, late.signal) : this.#token;
+      return await this.#answer(method, path, body, { keepalive, signal: late.signal }, token);
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
+  /** A token from whoever gives it. Without one there is no use in asking, but there may be later. */
+  async #asked(refused, signal) {
+    const isLate = new Promise((_, reject) => {
+      signal.onabort = () => reject(signal.reason);
+    });
+    try {
+      return await Promise.race([this.#token(refused), isLate]);
+    } catch (cause) {
+      if (cause instanceof VoiceError) throw cause; // it knows better: UNAUTHORIZED, perhaps
+      throw new VoiceError("NO_TOKEN", "There is no token for the voice service just now.", { cause });
+    }
+  }
+
+  async #answer(method, path, body, { keepalive, signal }, token) {
     /** @type {RequestInit} */
-    const request = { method, keepalive, headers: { Authorization: `Bearer ${token}` } };
-    if (!keepalive) request.signal = AbortSignal.timeout(DEADLINE);
+    const request = { method, keepalive, signal, headers: { Authorization: `Bearer ${token}` } };
     if (body !== undefined) {
       request.headers["Content-Type"] = "application/json";
       request.body = JSON.stringify(body);

@@ -62,7 +62,7 @@ export class FluxerVoice {
         const { at, connectionId } = this.#trip.journey;
         return { visit: this.#trip.visit, connectionId: at === "in" ? connectionId : null, rung: this.#link.rung };
       },
-      send: (flags, id) => this.#trip.own("PATCH", { ...flags, connection_id: id }),
+      send: (flags, id) => this.#trip.change({ ...flags, connection_id: id }),
       tell: (name, detail) => this.#wished(name, detail),
     });
     this.#link = new Link(() => this.wishes.camera, (name, detail) => this.#measured(name, detail));
@@ -141,17 +141,8 @@ export class FluxerVoice {
   }
 
   /** Go to another channel of the guild. On an error one stays where one is. @param {string} channelId */
-  async moveTo(channelId) {
-    const { at, place, connectionId } = this.#trip.journey;
-    if (!["in", "away"].includes(at)) throw new VoiceError("USER_NOT_IN_VOICE", "Join a channel first.");
-    const change = { channel_id: channelId, connection_id: connectionId };
-    const state = await this.#trip.own("PATCH", change, place);
-    const now = this.#trip.journey;
-    const isThere = now.at === "in" && now.place.channelId === channelId;
-    if (isThere || !this.#trip.isUnderWay) return undefined;
-    const arrival = this.#trip.arrival();
-    this.#trip.on({ type: "relocated", state });
-    return arrival;
+  moveTo(channelId) {
+    return this.#trip.move(channelId);
   }
 
   /** @param {boolean} is */

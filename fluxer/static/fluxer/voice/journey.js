@@ -75,14 +75,13 @@ const EVENTS = {
     const after = {
       ...START, at: "joining", place, run: journey.run + 1, since: now, arrived: journey.arrived,
     };
-    return [after, { type: "close" }, { type: "token", place, connectionId: null }];
+    return [after, { type: "close" }, ...leaving(journey), token(after)];
   },
 
   /** The person wants to be nowhere. */
   leave(journey) {
     const after = { ...START, run: journey.run + 1, arrived: journey.arrived };
-    const tell = { type: "tellLeft", place: journey.place, connectionId: journey.connectionId };
-    return isUnderWay(journey) ? [after, { type: "close" }, tell] : [after];
+    return isUnderWay(journey) ? [after, { type: "close" }, ...leaving(journey)] : [after];
   },
 
   granted(journey, { grant }) {
@@ -180,6 +179,9 @@ const EVENTS = {
 
 const ask = ({ place, connectionId }) => ({ type: "ask", place, connectionId });
 const token = ({ place, connectionId }) => ({ type: "token", place, connectionId });
+
+const leaving = (journey) =>
+  isUnderWay(journey) ? [{ type: "tellLeft", place: journey.place, connectionId: journey.connectionId }] : [];
 
 /** The same journey, to where the service has put its connection. */
 function settled(journey, state) {

@@ -1,6 +1,7 @@
 /** Carries out what the journey orders: asks the service, enters rooms, waits. */
 import { VoiceError } from "./api.js";
 import { isUnderWay, START, step } from "./journey.js";
+import { Seats } from "./seats.js";
 import * as sentences from "./sentences.js";
 
 /**
@@ -19,12 +20,15 @@ export class Trip {
   visit = null;
   #entering = null;
   #arrival = null;
+  #choices = 0; // how often the person has joined or left
   #timer;
+  #seats;
   #around;
 
   /** @param {Surroundings} around */
   constructor(around) {
     this.#around = around;
+    this.#seats = new Seats(around.api);
   }
 
   get isUnderWay() {
@@ -33,6 +37,7 @@ export class Trip {
 
   /** Something happens. What it brings about is under way when this returns. */
   on(event) {
+    if (["join", "leave"].includes(event.type)) this.#choices += 1;
     const before = this.journey;
     const { journey, orders } = step(before, { now: Date.now(), ...event }, this.#around.chance);
     this.journey = journey;
@@ -50,16 +55,36 @@ export class Trip {
 
   /** Whoever waits for the arrival waits in vain. */
   supersede() {
-    this.#settle(new VoiceError("SUPERSEDED", "Another channel was chosen meanwhile."));
+    this.#settle(superseded());
   }
 
-  /** A request about one's own connection. */
-  own(method, body, place = this.journey.place) {
-    const of = place.guildId ? `/guilds/${place.guildId}` : `/channels/${place.channelId}`;
-    const path = `${of}/voice-states/@me`;
-    const { api } = this.#around;
-    if (method === "GET") return api.ask("GET", `${path}?${new URLSearchParams(body)}`);
-    return api.ask(method, path, body, { keepalive: body.channel_id === null });
+  /** Change something of one's own connection. */
+  change(what) {
+    return this.#seats.own("PATCH", what, this.journey.place);
+  }
+
+  /** To another channel, with the connection that one has; resolves on arrival. */
+  async move(channelId) {
+    const choice = this.#choices;
+    let arrival;
+    await this.#seats.inTurn(async () => {
+      const { at, place, connectionId } = this.journey;
+      if (choice !== this.#choices) throw superseded();
+      if (!connectionId || !["in", "away", "recovering"].includes(at)) {
+        throw new VoiceError("USER_NOT_IN_VOICE", "Join a channel first.");
+      }
+      const change = { channel_id: channelId, connection_id: connectionId };
+      const state = await this.#seats.own("PATCH", change, place);
+      if (choice !== this.#choices || !this.isUnderWay) {
+        await this.#seats.give(place, state.connection_id);
+        throw superseded();
+      }
+      this.supersede();
+      arrival = this.arrival();
+      this.on({ type: "relocated", state });
+      if (this.journey.at === "in") this.#settle(null); // it had been found there already
+    });
+    return arrival;
   }
 
   #orders = {
@@ -71,13 +96,9 @@ export class Trip {
     },
 
     token: async ({ place, connectionId, run }) => {
-      const { guildId, channelId, region, latitude, longitude } = place;
-      const wish = { guild_id: guildId, region, latitude, longitude, connection_id: connectionId ?? undefined };
       try {
-        const grant = await this.#around.api.ask("POST", `/channels/${channelId}/voice/token`, wish);
-        // A seat that nobody waits for any more.
-        if (!this.isUnderWay) this.#leave(place, grant.connection_id);
-        this.on({ type: "granted", run, grant });
+        const grant = await this.#seats.take(place, connectionId, () => run === this.journey.run);
+        if (grant) this.on({ type: "granted", run, grant });
       } catch (error) {
         this.on({ type: "failed", run, stage: "token", error: known(error) });
       }
@@ -85,7 +106,7 @@ export class Trip {
 
     ask: async ({ place, connectionId, run }) => {
       try {
-        const state = await this.own("GET", { connection_id: connectionId }, place);
+        const state = await this.#seats.own("GET", { connection_id: connectionId }, place);
         this.on({ type: "found", run, state });
       } catch (error) {
         if (error.code === "UNKNOWN_VOICE_STATE") this.on({ type: "gone", run, reason: error.reason });
@@ -119,7 +140,7 @@ export class Trip {
       this.#timer = setTimeout(() => this.on({ type: "waited", run }), ms);
     },
 
-    tellLeft: ({ place, connectionId }) => connectionId && this.#leave(place, connectionId),
+    tellLeft: ({ place, connectionId }) => this.#seats.leave(place, connectionId),
   };
 
   #heard(visit, name, detail) {
@@ -137,10 +158,6 @@ export class Trip {
     this.#around.tell("changed");
   }
 
-  #leave(place, connectionId) {
-    return this.own("PATCH", { channel_id: null, connection_id: connectionId }, place).catch(() => {});
-  }
-
   #settle(error) {
     const arrival = this.#arrival;
     this.#arrival = null;
@@ -148,6 +165,8 @@ export class Trip {
     else arrival?.resolve();
   }
 }
+
+const superseded = () => new VoiceError("SUPERSEDED", "Another channel was chosen meanwhile.");
 
 function resolvers() {
   const made = {};
