@@ -29,7 +29,6 @@ from voice.states.visits import confirm
 log = logging.getLogger(__name__)
 
 CONFIRMING = timedelta(seconds=1)  # after a change: two settles can cross
-BACK_OFF = (1, 2, 4, 8, 15, 30)  # seconds
 
 
 def settle_room(*, server_id: int, room: str) -> bool:
@@ -199,7 +198,8 @@ def _raise_failures(outcomes: Sequence[object]) -> None:
 
 
 def _put_off(claimed: DueRoom, server: Server, error: Exception) -> bool:
-    wait = BACK_OFF[min(claimed.attempts, len(BACK_OFF) - 1)]
+    # Never longer than a sweep: what that finds in the room waits for this, too.
+    wait = min(2 ** min(claimed.attempts, 10), settings.VOICE_SWEEP_INTERVAL)
     log.warning("room %s on %s stays due: %s", claimed.room, server, error)
     done = due.again(claimed, at=timezone.now() + timedelta(seconds=wait), failed=True)
     if not (isinstance(error, LiveKitUnavailable) and error.timed_out):

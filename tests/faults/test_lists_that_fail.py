@@ -122,3 +122,18 @@ def test_a_removal_that_livekit_does_not_take_is_tried_until_it_does(
     beat.later(30)
     beat.settle()
     assert not trio[1].inside
+
+
+def test_a_call_that_always_fails_holds_nobody_in_the_room_up(
+    west: FakeLiveKit, trio: Trio, beat: Beat
+):
+    """With all webhooks lost, a stranger is out one sweep after coming, as anywhere."""
+    west.webhooks.off()
+    with west.fault("error", method="RemoveParticipant", identity="rogue"):
+        rogue = west.join(west.token(ROOM, "rogue"))
+        beat.interval(7)
+        stranger = west.join(west.token(ROOM, "stranger"))
+        beat.interval()
+
+    assert rogue.inside
+    assert not stranger.inside
