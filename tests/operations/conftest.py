@@ -18,6 +18,6 @@ def serve(tmp_path: Path) -> Iterator[Callable[..., Serving]]:
 
     yield start
     for serving in started:
+        # All of it, or a child that outlives it meets the emptying of its tables.
         if serving.process.poll() is None:
-            serving.process.kill()
-            serving.process.wait()
+            serving.stop()
