@@ -6,7 +6,10 @@ process that dies in between loses nothing.
 """
 
 import logging
+from collections import defaultdict
 from collections.abc import Iterable
+from functools import reduce
+from operator import or_
 
 from django.db import OperationalError, transaction
 from django.db.models import Q
@@ -24,27 +27,42 @@ log = logging.getLogger(__name__)
 
 _AT_ONCE = 500
 Scope = RightsChange.Scope
+Subject = tuple[str, int, int | None]  # scope, id, guild
 
 
 def drain() -> int:
     """Recompute whatever the rows that are there now may have changed; how many rows are done.
 
     Two at once do the same work twice, and nothing worse. A room that is held by somebody for too
-    long does not stop the others: its rows stay for the next time.
+    long stops nobody else: the rows that concern it stay for the next time.
     """
-    rows = list(RightsChange.objects.order_by("pk")[:_AT_ONCE])
-    if not rows:
-        return 0
-    where = Q()
-    for scope, subject_id, guild_id in {(r.scope, r.subject_id, r.guild_id) for r in rows}:
-        where |= _concerned(scope, subject_id, guild_id)
-    states = VoiceState.objects.filter(where).order_by()
-    channels = sorted(set(states.values_list("channel_id", flat=True)))
-    held = [channel_id for channel_id in channels if not _recomputed(channel_id, where)]
-    if held:
-        return 0
-    RightsChange.objects.filter(pk__in=[row.pk for row in rows]).delete()
-    return len(rows)
+    done, held = 0, set[int]()
+    waiting = RightsChange.objects.order_by("pk")
+    last = waiting.values_list("pk", flat=True).last() or 0
+    after = 0
+    while rows := list(waiting.filter(pk__gt=after, pk__lte=last)[:_AT_ONCE]):
+        done += _drained(rows, held)
+        after = rows[-1].pk
+    return done
+
+
+def _drained(rows: list[RightsChange], held: set[int]) -> int:
+    """How many of the rows are done. Rooms in `held` are not tried, and those met are added."""
+    about: dict[Subject, list[int]] = defaultdict(list)
+    for row in rows:
+        about[row.scope, row.subject_id, row.guild_id].append(row.pk)
+    where = reduce(or_, (_concerned(*subject) for subject in about))
+    channels = VoiceState.objects.filter(where).order_by().values_list("channel_id", flat=True)
+    for channel_id in sorted(set(channels) - held):
+        if not _recomputed(channel_id, where):
+            held.add(channel_id)
+    done = [pk for subject, pks in about.items() if not _touches(subject, held) for pk in pks]
+    RightsChange.objects.filter(pk__in=done).delete()
+    return len(done)
+
+
+def _touches(subject: Subject, held: set[int]) -> bool:
+    return bool(held) and VoiceState.objects.filter(_concerned(*subject), channel__in=held).exists()
 
 
 def _recomputed(channel_id: int, where: Q) -> bool:

@@ -35,10 +35,11 @@ def settle(server_id: int, room: str) -> None:
 
 @shared_task
 def settle_due_rooms() -> None:
-    """Find what a lost message meant: rights that may have changed, and rooms that are due."""
-    rights.drain()
+    """Find what a lost message meant: rooms that are due, and rights that may have changed. The
+    rooms first: rights may have to wait for locks, and their rooms ask for themselves."""
     for server_id, room in due.first(now=timezone.now()):
         queue.after_commit("voice.tasks.settle", server_id, room)
+    rights.drain()
 
 
 @shared_task
