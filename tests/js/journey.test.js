@@ -110,6 +110,19 @@ describe("joining", () => {
     assert.equal(alice.journey.connectionId, null);
   });
 
+  test("where the person is goes along for as long as they are in, and no longer", () => {
+    const alice = new Traveller().on("join", { place: LOUNGE, position: true });
+    assert.deepEqual(alice.wants, ["close", "locate"]);
+    const found = { latitude: "45.46", longitude: "9.19" };
+    assert.deepEqual(alice.answer("located", { found }).orders[0].place, { ...LOUNGE, ...found });
+    alice.answer("granted", { grant: { connection_id: "conn_1" } }).answer("connected").after(60_000);
+    alice.answer("dropped").answer("gone", { reason: "region_changed" });
+    assert.deepEqual(alice.orders[0].place, { ...LOUNGE, ...found });
+    alice.answer("failed", { stage: "token", error: FULL });
+    assert.equal(alice.journey.at, "ended");
+    assert.doesNotMatch(JSON.stringify(alice.journey), /45\.46|9\.19/);
+  });
+
   test("leaving tells the service which connection", () => {
     const alice = new Traveller().in().on("leave");
     assert.equal(alice.journey.at, "out");

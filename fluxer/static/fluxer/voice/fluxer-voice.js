@@ -121,16 +121,13 @@ export class FluxerVoice {
    * @param {string} wish.channelId
    * @param {string | null} [wish.region] the region preferred
    * @param {true | {latitude: number, longitude: number} | null} [wish.position] true asks the
-   *   browser, and so the person; it goes into requests and nowhere else
+   *   browser, and so the person; forgotten when one is out
    */
   async join({ guildId = null, channelId, region = null, position = null }) {
     this.#trip.supersede();
     const arrival = this.#trip.arrival();
-    const place = { guildId, channelId, region, ...(await locate(position)) };
-    if (this.#trip.arrival() === arrival) {
-      this.#link.forget();
-      this.#trip.on({ type: "join", place });
-    }
+    this.#link.forget();
+    this.#trip.on({ type: "join", place: { guildId, channelId, region }, position });
     return arrival;
   }
 

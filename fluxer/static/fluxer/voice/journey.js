@@ -71,11 +71,18 @@ const nothing = (journey) => [journey];
 
 const EVENTS = {
   /** The person wants to be somewhere. What was under way is dropped. */
-  join(journey, { place, now }) {
+  join(journey, { place, position = null, now }) {
     const after = {
       ...START, at: "joining", place, run: journey.run + 1, since: now, arrived: journey.arrived,
     };
-    return [after, { type: "close" }, ...leaving(journey), token(after)];
+    const first = position ? { type: "locate", position } : token(after);
+    return [after, { type: "close" }, ...leaving(journey), first];
+  },
+
+  /** Where the person is; nothing, if that is not known. */
+  located(journey, { found, now }) {
+    const after = { ...journey, place: { ...journey.place, ...found }, since: now };
+    return [after, token(after)];
   },
 
   /** The person wants to be nowhere. */
@@ -214,8 +221,10 @@ function pause(journey, next, error, now, { random, patience }) {
 }
 
 function end(journey, why, error = null) {
+  const { guildId, channelId, region } = journey.place;
+  const place = { guildId, channelId, region }; // not where the person is
   const after = {
-    ...journey, at: "ended", run: journey.run + 1, why, error, next: null, retryAt: null,
+    ...journey, at: "ended", place, run: journey.run + 1, why, error, next: null, retryAt: null,
   };
   return [after, { type: "close" }];
 }

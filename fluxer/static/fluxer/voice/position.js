@@ -1,4 +1,4 @@
-/** Where the person is, if they allow it. Kept nowhere. */
+/** Where the person is, if they allow it, and only roughly. */
 
 const PATIENCE = { timeout: 5000, maximumAge: 600_000 };
 /** Milliseconds after which an unanswered question counts as a no: a join does not hang on it. */
@@ -12,7 +12,8 @@ export async function locate(position) {
   if (!position) return {};
   const found = position === true ? await asked() : position;
   if (!found) return {};
-  return { latitude: found.latitude.toFixed(2), longitude: found.longitude.toFixed(2) };
+  const { latitude, longitude } = found;
+  return { latitude: Number(latitude).toFixed(2), longitude: Number(longitude).toFixed(2) };
 }
 
 function asked() {

@@ -1,6 +1,7 @@
 /** Carries out what the journey orders: asks the service, enters rooms, waits. */
 import { VoiceError } from "./api.js";
 import { isUnderWay, START, step } from "./journey.js";
+import { locate } from "./position.js";
 import { Seats } from "./seats.js";
 import * as sentences from "./sentences.js";
 
@@ -94,6 +95,8 @@ export class Trip {
       this.#around.tell("emptied");
       return Promise.all(visits.map((visit) => visit?.end()));
     },
+
+    locate: async ({ position, run }) => this.on({ type: "located", run, found: await locate(position) }),
 
     token: async ({ place, connectionId, run }) => {
       try {
