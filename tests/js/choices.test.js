@@ -195,13 +195,34 @@ describe("moving", () => {
     assert.equal(voice.state.channelId, STUDIO);
   });
 
-  test("to a channel that is full: one stays", async () => {
+  test("is nobody else's doing, even if the old room ends before the answer", async () => {
+    const causes = new Set();
+    voice.on("state", ({ cause }) => causes.add(cause));
+    const moved = code(voice.moveTo(MUSIC));
+    await quiet();
+    const there = { channel_id: MUSIC, connection_id: "conn_moved" };
+    house.answers["GET /guilds/10/voice-states/@me"] = there;
+    house.room.drop();
+    await quiet();
+    await house.held[0].answer(there);
+    assert.equal(await moved, "there");
+    assert.ok(!causes.has("moved"));
+    assert.equal(house.asked(TOKEN).length, 2);
+  });
+
+  test("to a channel that is full: one stays, and a move there later is a moderator's", async () => {
     const moved = code(voice.moveTo(MUSIC));
     await quiet();
     await house.held[0].answer({ status: 400, code: "VOICE_CHANNEL_FULL", message: "" });
     assert.equal(await moved, "VOICE_CHANNEL_FULL");
     assert.equal(voice.state.at, "in");
     assert.equal(voice.state.channelId, LOUNGE);
+    const causes = new Set();
+    voice.on("state", ({ cause }) => causes.add(cause));
+    house.answers["GET /guilds/10/voice-states/@me"] = { channel_id: MUSIC, connection_id: "conn_moved" };
+    house.room.drop();
+    await quiet();
+    assert.ok(causes.has("moved"));
   });
 
   test("to where one is: there", async () => {

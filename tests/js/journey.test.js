@@ -255,6 +255,22 @@ describe("moving", () => {
     assert.equal(alice.orders[0].connectionId, "conn_2");
   });
 
+  test("of one's own will is told as nobody else's doing, whoever tells of it first", () => {
+    const heading = "200";
+    const asked = new Traveller().in().on("relocated", { state: there, heading });
+    const dropped = new Traveller().in().answer("dropped").answer("found", { state: there, heading });
+    const told = new Traveller().in().on("told", { reason: "moved", heading });
+    assert.equal(told.journey.cause, null);
+    told.answer("found", { state: there, heading });
+    for (const alice of [asked, dropped, told]) {
+      assert.equal(alice.journey.cause, null);
+      assert.deepEqual(alice.wants, ["token"]);
+    }
+    const elsewhere = new Traveller().in().on("told", { reason: "moved", heading: "300" });
+    elsewhere.answer("found", { state: there, heading: "300" });
+    assert.equal(elsewhere.journey.cause, "moved");
+  });
+
   test("the old room's end and the answer may come in any order: one token either way", () => {
     const alice = new Traveller().in().answer("dropped").answer("found", { state: there });
     assert.deepEqual(alice.wants, ["token"]);

@@ -57,7 +57,8 @@ export const isUnderWay = (journey) => !["out", "ended"].includes(journey.at);
 
 /**
  * @param {Journey} journey
- * @param {{type: string, now: number, run?: number, [more: string]: any}} event
+ * @param {{type: string, now: number, run?: number, heading?: string | null,
+ *   [more: string]: any}} event `heading`: the channel that one has asked to be moved to
  * @param {{random?: () => number, patience?: Partial<import("./backoff.js").Patience>}} [chance]
  * @returns {{journey: Journey, orders: Array<{type: string, run: number, [more: string]: any}>}}
  */
@@ -126,26 +127,26 @@ const EVENTS = {
    * Somebody (a gateway) says that our connection has to go elsewhere: no need to wait until LiveKit
    * lets go. We stay in until it is known where to.
    */
-  told(journey, { reason }) {
+  told(journey, { reason, heading }) {
     if (!["in", "away"].includes(journey.at)) return [journey];
-    const after = { ...journey, cause: reason };
+    const after = { ...journey, cause: reason === "moved" && heading ? null : reason };
     return [after, ask(after)];
   },
 
   /** The service says where our connection is. */
-  found(journey, { state, now }) {
+  found(journey, { state, now, heading }) {
     const isSame = state.connection_id === journey.connectionId;
     const stays = ["in", "away"].includes(journey.at);
     if (isSame && stays && journey.cause !== "failed_over") return [{ ...journey, cause: null }];
-    const after = settled(stays ? recover(journey, { now }) : journey, state);
+    const after = settled(stays ? recover(journey, { now }) : journey, state, heading);
     return [after, token(after)];
   },
 
   /** We asked to be elsewhere, and are. */
-  relocated(journey, { state, now }) {
+  relocated(journey, { state, now, heading }) {
     const isKnown = state.connection_id === journey.connectionId;
     if (isKnown || !isUnderWay(journey)) return [journey];
-    const after = settled(recover(journey, { now }), state);
+    const after = settled(recover(journey, { now, cause: null }), state, heading);
     return [after, token(after)];
   },
 
@@ -191,13 +192,14 @@ const leaving = (journey) =>
   isUnderWay(journey) ? [{ type: "tellLeft", place: journey.place, connectionId: journey.connectionId }] : [];
 
 /** The same journey, to where the service has put its connection. */
-function settled(journey, state) {
-  const moved = state.channel_id !== journey.place.channelId;
+function settled(journey, state, heading) {
+  const isElsewhere = state.channel_id !== journey.place.channelId;
+  const moved = state.channel_id === heading ? null : "moved"; // by others
   return {
     ...journey,
     place: { ...journey.place, channelId: state.channel_id },
     connectionId: state.connection_id,
-    cause: moved ? "moved" : journey.cause,
+    cause: isElsewhere ? moved : journey.cause,
   };
 }
 

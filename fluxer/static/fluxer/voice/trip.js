@@ -22,6 +22,7 @@ export class Trip {
   #entering = null;
   #arrival = null;
   #choices = 0; // how often the person has joined or left
+  #heading = null; // the channel that they have asked to be moved to
   #timer;
   #seats;
   #around;
@@ -40,8 +41,10 @@ export class Trip {
   on(event) {
     if (["join", "leave"].includes(event.type)) this.#choices += 1;
     const before = this.journey;
-    const { journey, orders } = step(before, { now: Date.now(), ...event }, this.#around.chance);
+    const happened = { now: Date.now(), heading: this.#heading, ...event };
+    const { journey, orders } = step(before, happened, this.#around.chance);
     this.journey = journey;
+    if (["join", "leave", "connected"].includes(event.type)) this.#heading = null;
     if (journey.next === null) clearTimeout(this.#timer);
     const done = orders.map((order) => this.#orders[order.type](order));
     if (journey !== before) this.#changed(before);
@@ -74,15 +77,19 @@ export class Trip {
       if (!connectionId || !["in", "away", "recovering"].includes(at)) {
         throw new VoiceError("USER_NOT_IN_VOICE", "Join a channel first.");
       }
+      this.#heading = channelId;
       const change = { channel_id: channelId, connection_id: connectionId };
-      const state = await this.#seats.own("PATCH", change, place);
+      const state = await this.#seats.own("PATCH", change, place).catch((error) => {
+        if (error.status) this.#heading = null; // refused, not only unanswered
+        throw error;
+      });
       if (choice !== this.#choices || !this.isUnderWay) {
         await this.#seats.give(place, state.connection_id);
         throw superseded();
       }
       this.supersede();
       arrival = this.arrival();
-      this.on({ type: "relocated", state });
+      this.on({ type: "relocated", state, heading: channelId });
       if (this.journey.at === "in") this.#settle(null); // it had been found there already
     });
     return arrival;
