@@ -10,7 +10,7 @@ def signed_in(name: str, *codenames: str, is_superuser: bool = False) -> Client:
     user = User.objects.create_user(name, is_staff=True, is_superuser=is_superuser)
     for codename in codenames:
         if codename == "view":
-            ours = ("directory", "regions", "voice")
+            ours = ("directory", "regions", "voice", "admin")
             found = Permission.objects.filter(
                 codename__startswith="view_", content_type__app_label__in=ours
             )

@@ -11,7 +11,7 @@ from django.contrib.auth.models import Group, User
 from django.db.models import Model
 from django.test import Client
 
-OURS = ("directory", "regions", "voice")
+OURS = ("directory", "regions", "voice", "admin")
 
 
 def models() -> list[type[Model]]:
@@ -26,7 +26,9 @@ def address(model: type[Model]) -> str:
 
 def every(client: Client) -> Iterator[str]:
     """The address of every page: lists, and the pages of the first row of each."""
-    yield from (f"/admin/{page}" for page in ("", "voice/", "regions/", "directory/", "auth/"))
+    yield from (
+        f"/admin/{page}" for page in ("", "voice/", "regions/", "directory/", "auth/", "admin/")
+    )
     yield from (f"/admin/{page}/" for page in ("password_change", "password_change/done", "jsi18n"))
     yield from (f"{address(User)}{user.pk}/password/" for user in User.objects.all()[:1])
     listed: list[type[Model]] = [*models(), User, Group]
