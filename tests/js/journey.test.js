@@ -201,11 +201,30 @@ describe("coming back", () => {
     assert.deepEqual(waits, [250, 500, 1000, 2000, 4000, 4000]);
   });
 
+  /** Fails again and again; the milliseconds until it is given up. */
+  function untilTheEnd(alice) {
+    const began = alice.now;
+    for (let tries = 0; alice.journey.at !== "ended"; tries += 1) {
+      assert.ok(tries < 200, "it never ends");
+      alice.answer("failed", { stage: "ask", error: DEAD });
+      if (alice.orders[0].type === "wait") alice.after(alice.orders[0].ms).answer("waited");
+    }
+    return alice.now - began;
+  }
+
   test("it is given up after its time, with the last error", () => {
-    const alice = new Traveller().in().answer("dropped").after(180_001);
-    alice.answer("failed", { stage: "ask", error: BUSY });
+    const alice = new Traveller().in().answer("dropped");
+    const tried = untilTheEnd(alice);
+    assert.ok(tried > 170_000 && tried <= 180_000, `${tried}`);
     assert.equal(alice.journey.why, "gave_up");
-    assert.equal(alice.journey.error.code, "SERVICE_UNAVAILABLE");
+    assert.equal(alice.journey.error.code, "CONNECT");
+  });
+
+  test("a machine that slept has its whole time before it, in a wait or in a request", () => {
+    const inAWait = new Traveller().in().answer("dropped").answer("failed", { stage: "ask", error: DEAD });
+    inAWait.after(8 * 3_600_000).answer("waited");
+    const inARequest = new Traveller().in().answer("dropped").after(8 * 3_600_000);
+    for (const alice of [inAWait, inARequest]) assert.ok(untilTheEnd(alice) > 170_000);
   });
 
   test("an expired session is no reason to try again", () => {
@@ -239,10 +258,39 @@ describe("coming back", () => {
     assert.deepEqual(waits, [0, 0, 250, 500, 1000]);
   });
 
+  test("a room that always throws us out at once is given up, too", () => {
+    const alice = new Traveller().in();
+    const began = alice.now;
+    for (let times = 0; alice.answer("dropped").journey.at !== "ended"; times += 1) {
+      assert.ok(times < 200, "it never ends");
+      if (alice.wants[0] === "wait") alice.after(alice.orders[0].ms).answer("waited");
+      alice.answer("gone", { reason: "lost" }).answer("granted", { grant: { connection_id: "conn_9" } });
+      alice.answer("connected").after(100);
+    }
+    assert.equal(alice.journey.why, "gave_up");
+    assert.ok(alice.now - began > 170_000 && alice.now - began < 185_000);
+  });
+
+  test("who was thrown out once, and stayed in since, has all the time again", () => {
+    const alice = new Traveller().in();
+    for (const stay of [100, 60_000]) {
+      alice.answer("dropped").answer("found", { state: { channel_id: "100", connection_id: "conn_1" } });
+      alice.answer("granted", { grant: { connection_id: "conn_1" } }).answer("connected").after(stay);
+    }
+    assert.ok(untilTheEnd(alice.answer("dropped")) > 170_000);
+  });
+
   test("when the network is back, nobody waits for the clock", () => {
     const alice = new Traveller().in().answer("dropped").answer("failed", { stage: "ask", error: DEAD });
-    assert.deepEqual(alice.on("waited").wants, ["ask"]);
-    assert.deepEqual(alice.on("waited").wants, []);
+    assert.deepEqual(alice.on("online").wants, ["ask"]);
+    assert.deepEqual(alice.on("online").wants, []);
+  });
+
+  test("but the service, which asked for patience, has it", () => {
+    const alice = new Traveller().in().answer("dropped").answer("failed", { stage: "ask", error: BUSY });
+    assert.deepEqual(alice.on("online").wants, []);
+    assert.equal(alice.journey.retryAt, alice.now + 7000);
+    assert.deepEqual(alice.after(7000).answer("waited").wants, ["ask"]);
   });
 });
 

@@ -142,6 +142,29 @@ describe("coming back", () => {
     assert.equal(house.requests.length, asked);
   });
 
+  test("put out: who joins again is heard as before, and seen only if they say so", async () => {
+    await voice.setCamera(true);
+    house.answers = { "GET /guilds/10/voice-states/@me": gone("disconnected") };
+    house.room.drop();
+    await quiet();
+    const { microphone, camera, screen } = voice.wishes;
+    assert.deepEqual({ microphone, camera, screen }, { microphone: true, camera: false, screen: false });
+    await voice.join(lounge);
+    await quiet();
+    assert.deepEqual([...house.room.published.keys()], ["microphone"]);
+  });
+
+  test("an expired session is told as such, and nothing is asked any more", async () => {
+    house.answers = { "@me": { status: 401, code: "UNAUTHORIZED", message: "" } };
+    house.room.drop();
+    await quiet();
+    assert.equal(voice.state.why, "session_expired");
+    assert.equal(house.captured[0].readyState, "ended");
+    const asked = house.requests.length;
+    await after(600_000);
+    assert.equal(house.requests.length, asked);
+  });
+
   test("a server that does not answer: again and again, until another one is given", async () => {
     house.answers = { "GET /guilds/10/voice-states/@me": { channel_id: LOUNGE, connection_id: "conn_1" } };
     house.refuses = () => true;

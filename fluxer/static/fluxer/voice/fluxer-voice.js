@@ -66,7 +66,7 @@ export class FluxerVoice {
       tell: (name, detail) => this.#wished(name, detail),
     });
     this.#link = new Link(() => this.wishes.camera, (name, detail) => this.#measured(name, detail));
-    globalThis.addEventListener?.("online", () => this.#trip.on({ type: "waited" }));
+    globalThis.addEventListener?.("online", () => this.#trip.on({ type: "online" }));
     globalThis.addEventListener?.("pagehide", () => this.#trip.on({ type: "leave" }));
   }
 
@@ -133,7 +133,6 @@ export class FluxerVoice {
 
   /** Leave; the service knows when this resolves, if it can be reached. */
   async leave() {
-    this.#wishes.dropPictures();
     await Promise.all(this.#trip.on({ type: "leave" }));
   }
 
@@ -203,7 +202,7 @@ export class FluxerVoice {
   #heard(name, detail) {
     const follow = {
       changed: () => {
-        if (!this.#trip.isUnderWay) this.#wishes.release();
+        if (!this.#trip.isUnderWay) this.#wishes.end();
         this.#emitter.emit("state", this.state);
       },
       entered: () => {

@@ -24,6 +24,7 @@ import { nextDelay } from "./backoff.js";
  * @property {number} run
  * @property {number} attempt failures in a row
  * @property {number} since when this joining or recovering began, in milliseconds
+ * @property {number} due when it will have got further, if nobody sleeps
  * @property {number} arrived when it was last in
  * @property {number} short visits in a row that were over at once
  * @property {"token" | "ask" | null} next what follows the wait
@@ -39,6 +40,8 @@ import { nextDelay } from "./backoff.js";
 export const JOIN_LIMIT = 30_000;
 /** A visit shorter than this was none: what threw it out may do so again. */
 export const SHORT = 5_000;
+/** No request and no connecting takes longer: if more has gone by, the machine slept. */
+export const STEP = 60_000;
 
 const GONE_FOR_GOOD = ["left", "disconnected", "no_access", "replaced", "channel_deleted"];
 const JOIN_ANEW = ["region_changed", "lost", "expired"];
@@ -48,7 +51,7 @@ const NOT_HERE = [
 
 /** @type {Journey} */
 export const START = Object.freeze({
-  at: "out", place: null, connectionId: null, run: 0, attempt: 0, since: 0, arrived: 0, short: 0,
+  at: "out", place: null, connectionId: null, run: 0, attempt: 0, since: 0, due: 0, arrived: 0, short: 0,
   next: null, cause: null, why: null, error: null, retryAt: null,
 });
 
@@ -74,7 +77,8 @@ const EVENTS = {
   /** The person wants to be somewhere. What was under way is dropped. */
   join(journey, { place, position = null, now }) {
     const after = {
-      ...START, at: "joining", place, run: journey.run + 1, since: now, arrived: journey.arrived,
+      ...START, at: "joining", place, run: journey.run + 1, since: now, due: now + STEP,
+      arrived: journey.arrived,
     };
     const first = position ? { type: "locate", position } : token(after);
     return [after, { type: "close" }, ...leaving(journey), first];
@@ -82,7 +86,7 @@ const EVENTS = {
 
   /** Where the person is; nothing, if that is not known. */
   located(journey, { found, now }) {
-    const after = { ...journey, place: { ...journey.place, ...found }, since: now };
+    const after = { ...journey, place: { ...journey.place, ...found }, since: now, due: now + STEP };
     return [after, token(after)];
   },
 
@@ -117,7 +121,9 @@ const EVENTS = {
     if (!["in", "away"].includes(journey.at)) return [journey];
     if (taken) return end(journey, "replaced");
     const short = now - journey.arrived < SHORT ? journey.short + 1 : 0;
-    const after = recover(journey, { now, cause: "dropped", short });
+    const recovering = recover(journey, { now, cause: "dropped", short });
+    // Thrown out at once, one has not come back: the time goes on.
+    const after = short > 0 ? { ...recovering, since: journey.since, due: journey.due } : recovering;
     // A first short visit may be a move that followed quickly.
     if (short < 2) return [after, ask(after)];
     return pause({ ...after, attempt: short - 2 }, "ask", null, now, chance);
@@ -177,7 +183,12 @@ const EVENTS = {
     return pause(journey, next, error, now, chance);
   },
 
-  /** The wait is over, or something makes it worth trying at once. */
+  /** The network is back: worth trying at once, if nobody has asked us to wait. */
+  online(journey, event) {
+    return journey.error && !journey.error.retryAfter ? EVENTS.waited(journey, event) : [journey];
+  },
+
+  /** The wait is over. */
   waited(journey) {
     if (journey.next === null) return [journey];
     const after = { ...journey, next: null, retryAt: null };
@@ -205,20 +216,22 @@ function settled(journey, state, heading) {
 
 function recover(journey, { now, cause = journey.cause, short = journey.short }) {
   return {
-    ...journey, at: "recovering", run: journey.run + 1, attempt: 0, since: now, cause, short,
-    next: null, error: null, retryAt: null,
+    ...journey, at: "recovering", run: journey.run + 1, attempt: 0, since: now, due: now + STEP,
+    cause, short, next: null, error: null, retryAt: null,
   };
 }
 
 function pause(journey, next, error, now, { random, patience }) {
   const limit = journey.at === "joining" ? { limit: JOIN_LIMIT } : {};
+  const since = now > journey.due ? now : journey.since; // no time to try goes by asleep
   const delay = nextDelay(
-    { attempt: journey.attempt, elapsed: now - journey.since, retryAfter: error?.retryAfter },
+    { attempt: journey.attempt, elapsed: now - since, retryAfter: error?.retryAfter },
     { ...patience, ...limit },
     random,
   );
   if (delay === null) return end(journey, "gave_up", error);
-  const after = { ...journey, attempt: journey.attempt + 1, next, error, retryAt: now + delay };
+  const retryAt = now + delay;
+  const after = { ...journey, attempt: journey.attempt + 1, since, due: retryAt + STEP, next, error, retryAt };
   return [after, { type: "wait", ms: delay }];
 }
 

@@ -67,16 +67,15 @@ export class Wishes {
     this.#around.tell("settled");
   }
 
-  /** Nobody sees a person who has left; who joins again is heard as before. */
-  dropPictures() {
-    this.#on.camera = this.#on.screen = false;
-    this.#around.tell("wishes");
-  }
-
-  /** Not in voice any more: every device off. */
-  release() {
+  /**
+   * Not in voice any more: every device off. Who joins again is heard as before, but is seen only if
+   * they say so again.
+   */
+  end() {
     this.#capture.releaseAll();
     this.#flags.forget();
+    this.#on.camera = this.#on.screen = false;
+    this.#around.tell("wishes");
   }
 
   #fail(kind, error) {
