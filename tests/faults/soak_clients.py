@@ -7,6 +7,7 @@ import signal
 import time
 from concurrent.futures import ThreadPoolExecutor
 
+from django.conf import settings
 from django.db import connections
 
 from fluxer import livekit
@@ -59,9 +60,9 @@ def intruder(world: World) -> str:
     )
     began = time.monotonic()
     (signal_only,) = world.signals.join(west.url, [hidden])
-    signal_only.ended.wait(15)
+    signal_only.ended.wait(settings.VOICE_SWEEP_INTERVAL + 2)  # and what a listing may take
     if signal_only.reason is None:
-        raise Broken("a hidden one stays")
+        raise Broken("a hidden one stays longer than one sweep")
     unheard = time.monotonic() - began
     if not world.is_in(grant["connection_id"]):
         raise Broken("the honest one is out")
@@ -78,7 +79,7 @@ def _spied(world: World, server: LiveKitServer, room: str, identity: str) -> flo
     began = time.monotonic()
     spy.wait_for("disconnected", timeout=12)
     took = time.monotonic() - began
-    if took > 4:  # LiveKit tells of them when their media flows, which may be a little later
+    if took > 2:
         raise Broken(f"{identity} stayed {took:.1f} s")
     return took
 

@@ -25,12 +25,16 @@ GROUP BY c.id HAVING count(DISTINCT v.user_id) > c.user_limit
 """
 
 
-class Limits:
-    """Looks again and again, while it storms."""
+_FOR_GOOD = "SELECT connection_id FROM voice_endedconnection WHERE may_return_until IS NULL"
+
+
+class Watch:
+    """Looks again and again, while it storms: whose limit is exceeded, and who is out for good."""
 
     def __init__(self) -> None:
         self.looks = 0
         self.exceeded: set[str] = set()
+        self.out: set[str] = set()
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._watch, daemon=True)
         self._thread.start()
@@ -42,6 +46,8 @@ class Limits:
                     cursor.execute(_OVERFULL)
                     for channel, users, limit in cursor.fetchall():
                         self.exceeded.add(f"{users} users in channel {channel}, limit {limit}")
+                    cursor.execute(_FOR_GOOD)
+                    self.out.update(pk for (pk,) in cursor.fetchall())
                 self.looks += 1
         finally:
             connection.close()
@@ -67,7 +73,7 @@ def disagreements(ground: Ground, *, over: Iterable[str] = ()) -> list[str]:
         if state.server_id and (pin_of is None or pin_of.server_id != state.server_id):
             found.append(f"{state} is on server {state.server_id}, the room on {pin_of}")
     ended = set(over)
-    found += [f"{state} lives, and its user ended it" for state in states if state.pk in ended]
+    found += [f"{state} lives, and was ended for good" for state in states if state.pk in ended]
     return found
 
 

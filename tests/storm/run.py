@@ -10,7 +10,7 @@ from pathlib import Path
 
 from tests.storm.crowd import Crowd
 from tests.storm.ground import Ground
-from tests.storm.judge import Limits, at_rest
+from tests.storm.judge import Watch, at_rest
 
 LATE = 1.5  # seconds
 _STAT = Path("/proc/stat")
@@ -27,6 +27,7 @@ class Result:
     webhooks: int
     busy: float
     looks: int
+    out: int
     rested: float
     wrong: list[str]
 
@@ -36,6 +37,7 @@ class Result:
         lines = [
             f"{self.actions} actions in {self.seconds:.0f} s: {rate:.0f} a second, {cores}",
             f"  webhooks delivered: {self.webhooks}; limits looked at {self.looks} times",
+            f"  {self.out} connections ended for good, and must not live again",
             "  did:      " + ", ".join(f"{k} {v}" for k, v in sorted(self.done.items())),
             "  answered: " + ", ".join(f"{v} x {k}" for k, v in sorted(self.answers.items())),
             f"  at rest after {self.rested:.0f} s",
@@ -55,7 +57,7 @@ def storm(
             fake.webhooks.drop(chance=0.1)
             fake.webhooks.double(chance=0.1 / 0.9)
             fake.webhooks.delay(LATE, chance=0.1 / 0.8)
-        limits, crowd = Limits(), Crowd(ground, rate=rate, threads=threads, seed=seed)
+        watch, crowd = Watch(), Crowd(ground, rate=rate, threads=threads, seed=seed)
         began, before = time.monotonic(), _cores()
         crowd.start()
         time.sleep(seconds)
@@ -63,8 +65,8 @@ def storm(
         took, after = time.monotonic() - began, _cores()
         for fake in ground.fakes.values():
             fake.webhooks.settled(20)
-        found, rested = at_rest(ground, over=crowd.over, patience=patience)
-        limits.stop()
+        found, rested = at_rest(ground, over=crowd.over | watch.out, patience=patience)
+        watch.stop()
         failures = [
             f"answered {count} times with {answer}"
             for answer, count in crowd.answers.items()
@@ -77,9 +79,10 @@ def storm(
             answers=dict(crowd.answers),
             webhooks=sum(len(fake.sent) for fake in ground.fakes.values()),
             busy=1 - (after[0] - before[0]) / max(1, after[1] - before[1]),
-            looks=limits.looks,
+            looks=watch.looks,
+            out=len(watch.out),
             rested=rested,
-            wrong=[*found, *sorted(limits.exceeded), *failures],
+            wrong=[*found, *sorted(watch.exceeded), *failures],
         )
 
 

@@ -11,9 +11,10 @@ from django.utils import timezone
 
 from fluxer.directory.models import Channel
 from tests.livekit.fake import FakeLiveKit
-from tests.storm.judge import Limits, disagreements
+from tests.storm.judge import Watch, disagreements
 from tests.storm.run import storm
 from tests.voice import scene
+from tests.voice.orders import moderate
 from tests.voice.scene import ALICE, BOB, GUILD, VOICE, Caller
 from voice.models import RoomPin, VoiceState
 
@@ -47,7 +48,7 @@ def test_the_judge_sees_what_does_not(ground: Any, west: FakeLiveKit, alice: Cal
     assert any("another permission" in line for line in disagreements(ground))
     person.vanish()
     assert any("ghost" in line for line in disagreements(ground))
-    assert any("its user ended it" in line for line in disagreements(ground, over=[connection_id]))
+    assert any("was ended for good" in line for line in disagreements(ground, over=[connection_id]))
     west.webhooks.off()
     west.join(west.token(ROOM, "user_2_conn_handmade"))
     assert any("stranger" in line for line in disagreements(ground))
@@ -60,13 +61,27 @@ def test_the_judge_sees_what_does_not(ground: Any, west: FakeLiveKit, alice: Cal
 def test_the_judge_sees_a_limit_exceeded(west: FakeLiveKit) -> None:
     Channel.objects.filter(pk=VOICE).update(user_limit=1)
     with ExitStack() as stack:
-        limits = Limits()
-        stack.callback(limits.stop)
+        watch = Watch()
+        stack.callback(watch.stop)
         for user in (ALICE, BOB):
             scene.seat(user)
-        while not limits.looks:
+        while not watch.looks:
             pass
-        looks = limits.looks
-        while limits.looks < looks + 2:
+        looks = watch.looks
+        while watch.looks < looks + 2:
             pass
-    assert limits.exceeded == {f"2 users in channel {VOICE}, limit 1"}
+    assert watch.exceeded == {f"2 users in channel {VOICE}, limit 1"}
+
+
+@pytest.mark.django_db(transaction=True)
+def test_the_judge_knows_who_is_out_for_good(west: FakeLiveKit, bob: Caller, moira: Caller) -> None:
+    west.join(bob.token()["token"])
+    connection_id = VoiceState.objects.get(user_id=BOB).pk
+    with ExitStack() as stack:
+        watch = Watch()
+        stack.callback(watch.stop)
+        moderate(moira, BOB, channel_id=None)
+        looks = watch.looks
+        while watch.looks < looks + 2:
+            pass
+    assert watch.out == {connection_id}
