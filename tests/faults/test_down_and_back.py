@@ -15,7 +15,8 @@ from tests.faults.beat import Beat
 from tests.faults.people import connection_of, kick
 from tests.livekit.fake import FakeLiveKit
 from tests.voice.scene import ALICE, BOB, GUILD, OTHER_VOICE, VOICE, Caller
-from voice import events
+from tests.voice.workers import asked, broker
+from voice import events, queue
 from voice.models import DueRoom, EndedConnection, RoomPin, VoiceState
 
 ROOM = f"guild_{GUILD}_channel_{VOICE}"
@@ -183,6 +184,42 @@ def test_what_waited_for_the_server_is_done_when_it_is_back(
     beat.sweep()
     assert stays.inside
     assert not goes.inside
+
+
+def test_what_had_to_wait_is_due_as_soon_as_it_is_back(
+    settled_west: FakeLiveKit, bob: Caller, moira: Caller, beat: Beat
+):
+    settled_west.join(bob.token()["token"])
+    settled_west.refuse()
+    kick(moira, BOB)
+    for _ in range(4):
+        beat.settle()
+        beat.later((DueRoom.objects.get().due_at - timezone.now()).total_seconds())
+    beat.settle()
+    beat.probe()
+    beat.probe()
+    waits_until = DueRoom.objects.get().due_at
+    settled_west.accept()
+    beat.probe()
+
+    assert server().works
+    assert DueRoom.objects.get().due_at <= timezone.now() < waits_until
+
+
+@pytest.mark.django_db(transaction=True)
+def test_who_is_left_in_its_rooms_is_looked_for_as_soon_as_it_is_back(
+    settled_west: FakeLiveKit, beat: Beat, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(queue, "_quiet_until", 0.0)
+    settled_west.refuse()
+    beat.probe()
+    beat.probe()
+    with broker() as client:
+        client.flushdb()
+    settled_west.accept()
+    beat.probe()
+
+    assert asked() == [("voice.tasks.sweep_server", f"({server().pk},)")]
 
 
 def test_a_restart_is_noticed_by_its_rooms_though_the_server_answers(

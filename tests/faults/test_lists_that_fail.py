@@ -1,6 +1,7 @@
 """An error is not an empty room: whatever a list answers, nobody is removed for it."""
 
 import pytest
+from django.utils import timezone
 
 from regions.models import Server
 from tests.faults.beat import Beat
@@ -10,6 +11,7 @@ from tests.livekit.fake_faults import API, Kind
 from tests.livekit.fake_participant import FakeParticipant
 from tests.voice.scene import BOB, GUILD, MOIRA, VOICE, Caller
 from voice.models import DueRoom, RoomPin, VoiceState
+from voice.sweep import sweep
 
 ROOM = f"guild_{GUILD}_channel_{VOICE}"
 FIVE_MINUTES = 30  # sweep intervals
@@ -108,6 +110,24 @@ def test_a_failing_server_takes_no_new_rooms_and_its_due_rooms_wait(
     fault.stop()
     beat.interval()
     assert not trio[1].inside
+
+
+def test_what_had_to_wait_is_due_as_soon_as_its_api_answers(
+    west: FakeLiveKit, trio: Trio, moira: Caller, beat: Beat
+):
+    with west.fault("error", method=API):
+        kick(moira, BOB)
+        for _ in range(4):
+            beat.settle()
+            beat.later((DueRoom.objects.get().due_at - timezone.now()).total_seconds())
+        beat.settle()
+        beat.sweep()
+        assert not Server.objects.filter(failing_since=None).exists()
+    waits_until = DueRoom.objects.get().due_at
+    beat.later(6)  # the next sweep's turn
+    sweep(server_id=Server.objects.get().pk)
+
+    assert DueRoom.objects.get().due_at <= timezone.now() < waits_until
 
 
 def test_a_removal_that_livekit_does_not_take_is_tried_until_it_does(

@@ -14,7 +14,7 @@ from tests.livekit.fake import FakeLiveKit
 from tests.voice.follow import follow
 from tests.voice.orders import BackEnd, connection_of, enter, moderate
 from tests.voice.races import Rival, at_once
-from tests.voice.scene import ALICE, BOB, GUILD, MOIRA, OTHER_VOICE, VOICE, Caller
+from tests.voice.scene import ALICE, BOB, DM, GUILD, MOIRA, OTHER_VOICE, VOICE, Caller
 from voice import moderation, queue
 from voice.models import VoiceState
 from voice.states import lookup, returns, seats
@@ -237,6 +237,25 @@ def test_a_role_that_changes_and_is_drained_while_somebody_returns(
     follow()
 
     assert again.inside is not guarded
+
+
+def test_a_claim_that_is_taken_back_while_somebody_returns_to_a_call(
+    west: FakeLiveKit, monkeypatch: pytest.MonkeyPatch
+):
+    participant = enter(west, Caller(BOB), DM)
+    token = participant.refreshed_token()
+    participant.leave()
+
+    def edit() -> None:
+        BackEnd().do("PATCH", f"/users/{BOB}", {"is_claimed": False})
+        follow()
+
+    rival = in_the_middle_of(monkeypatch, returns, "_revive", edit)
+    again = west.join(token)
+    rival.finish()
+    follow()
+
+    assert not again.inside
 
 
 @pytest.mark.parametrize("guarded", [True, False])

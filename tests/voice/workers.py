@@ -1,5 +1,6 @@
 """A real Celery worker, and beat, on the tests' own database and broker."""
 
+import json
 import os
 import signal
 from collections.abc import Sequence
@@ -65,3 +66,10 @@ def waiting() -> int:
     """The tasks that no worker has taken yet."""
     with broker() as client:
         return int(client.llen("fluxer:now"))
+
+
+def asked() -> list[tuple[str, str]]:
+    """What no worker has taken yet, oldest last: each task and its arguments."""
+    with broker() as client:
+        headers = [json.loads(message)["headers"] for message in client.lrange("fluxer:now", 0, -1)]
+    return [(one["task"], one["argsrepr"]) for one in headers]
