@@ -100,10 +100,13 @@ def failing(server_id: int, *, now: datetime, error: str = "") -> bool:
     return rows.update(failing_since=now, last_error=error[:ERROR_LENGTH]) == 1
 
 
-def api_answers(server_id: int) -> bool:
-    """Its API answered. True: it had been failing."""
+def api_answers(server_id: int, *, now: datetime) -> bool:
+    """Its API answered. True: it had been failing, and the hooks were told that it is back."""
     rows = Server.objects.filter(pk=server_id, failing_since__isnull=False)
-    return rows.update(failing_since=None, last_error="") == 1
+    if not rows.update(failing_since=None, last_error=""):
+        return False
+    _tell(came_back, [server_id], now)
+    return True
 
 
 def webhook_seen(server_id: int, *, now: datetime) -> None:

@@ -74,6 +74,6 @@ def _key(server: Server) -> Finding:
             told = "It does not accept the API key and secret. Compare them with `keys:`"
             return Finding(False, f"{told} in LiveKit's configuration.")
         return Finding(False, f"Its API does not answer as LiveKit's would: {error}.")
-    health.api_answers(server.pk)
+    health.api_answers(server.pk, now=timezone.now())
     number = len(rooms)
     return Finding(True, f"It accepts the API key, and has {number} room{'s' * (number != 1)}.")

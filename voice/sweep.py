@@ -99,9 +99,8 @@ def _note(server: Server, listing: _Listing) -> None:
     shown = listing.shown
     if shown.rooms and not shown.people:
         _failing(server, listing.errors[0])
-    elif health.api_answers(server.pk):
+    elif health.api_answers(server.pk, now=timezone.now()):
         log.warning("%s answers its API again", server)
-        due.wake(server_id=server.pk)
     names = {name.channel_id for room in shown.rooms if (name := parse_room_name(room))}
     pins.seen_all(channel_ids=names, server_id=server.pk, at=shown.begun_at)
 

@@ -1,15 +1,19 @@
 """A server that is added is tried at once; what is wrong is said, and it is saved all the same."""
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from django.test import Client
+from django.utils import timezone
 
 from fluxer.livekit import ProbeResult
 from regions import trial
 from regions.models import Region, Server
 from tests.admin import pages
 from tests.livekit.fake import FakeLiveKit
+from voice import due
+from voice.models import DueRoom
 
 
 def add(client: Client, fake: FakeLiveKit, **fields: Any) -> str:
@@ -47,6 +51,21 @@ def test_a_wrong_secret_is_said(root: Client, livekit: FakeLiveKit) -> None:
     told = add(root, livekit, api_secret="w" * 40)
     assert "It does not accept the API key and secret." in told
     assert Server.objects.get().failing_since is not None
+
+
+def test_what_waited_for_the_right_secret_is_due_at_once(
+    root: Client, livekit: FakeLiveKit
+) -> None:
+    add(root, livekit, api_secret="w" * 40)
+    server = Server.objects.get()
+    later = timezone.now() + timedelta(minutes=5)
+    due.mark((server.pk, "dm_1"), delay=300)
+    page = f"/admin/regions/server/{server.pk}/change/"
+    root.post(page, {**pages.opened(root, page), "api_secret": livekit.secret})
+    server.refresh_from_db()
+    assert server.failing_since is None
+    (row,) = DueRoom.objects.all()
+    assert row.due_at < later - timedelta(minutes=4)
 
 
 def test_one_that_is_not_there_is_said(root: Client, livekit: FakeLiveKit) -> None:

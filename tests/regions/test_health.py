@@ -127,16 +127,19 @@ def test_a_suspicion_without_any_probe_ends_by_itself(west: Server) -> None:
     assert word(west, 3 * settings.VOICE_PROBE_INTERVAL + 1) == "unknown"
 
 
-def test_failing_ends_when_the_api_answers_and_not_with_a_probe(west: Server) -> None:
+def test_failing_ends_when_the_api_answers_and_not_with_a_probe(
+    west: Server, told: list[tuple[str, list[int]]]
+) -> None:
     assert health.failing(west.pk, now=after(0), error="LiveKit answered ListRooms with 500")
     assert not health.failing(west.pk, now=after(5))
     probe(west, UP, 6)
     assert word(west) == "failing"
     assert west.failing_since == after(0)
     assert west.last_error == "LiveKit answered ListRooms with 500"
-    assert health.api_answers(west.pk)
-    assert not health.api_answers(west.pk)
+    assert health.api_answers(west.pk, now=after(7))
+    assert not health.api_answers(west.pk, now=after(8))
     assert word(west) == "up"
+    assert told == [("came_back", [west.pk])]
 
 
 def test_webhooks_are_noted_at_most_every_ten_seconds(west: Server) -> None:
