@@ -1,6 +1,6 @@
 // Devices that answer late, or go away: what the person wished meanwhile holds. The clock is ours.
 import assert from "node:assert/strict";
-import { afterEach, beforeEach, mock, test } from "node:test";
+import { afterEach, beforeEach, describe, mock, test } from "node:test";
 
 import { GUILD, House, LOUNGE, quiet } from "./house.js";
 
@@ -68,6 +68,139 @@ test("a microphone that was unplugged is taken anew", async () => {
   await voice.setMicrophone(true);
   assert.equal(microphone().mediaStreamTrack.readyState, "live");
   assert.notEqual(microphone().mediaStreamTrack, dead);
+});
+
+test("a device that goes away is wanted no more, and the others are told", async () => {
+  await voice.join(lounge);
+  await voice.setMicrophone(true);
+  await quiet();
+  house.captured[0].end();
+  await quiet();
+  assert.equal(voice.wishes.microphone, false);
+  assert.equal(house.asked("PATCH").at(-1).body.self_mute, true);
+});
+
+test("an open question for the camera holds no word about the microphone up, and is no camera", async () => {
+  await voice.join(lounge);
+  voice.setCamera(true);
+  await quiet();
+  await voice.setMicrophone(true);
+  await voice.setMicrophone(false);
+  await quiet();
+  const said = house.asked("PATCH").map(({ body }) => [body.self_mute, body.self_video]);
+  assert.deepEqual(said, [[true, false], [false, false], [true, false]]);
+  allow();
+  await quiet();
+  assert.equal(house.asked("PATCH").at(-1).body.self_video, true);
+});
+
+describe("the screen", () => {
+  let choose; // what to share
+  const source = () => house.room.published.has("screen_share");
+
+  beforeEach(async () => {
+    const { getDisplayMedia } = house.devices;
+    house.devices.getDisplayMedia = (wanted) => new Promise((resolve) => {
+      choose = () => (resolve(getDisplayMedia(wanted)), quiet());
+    });
+    await voice.join(lounge);
+  });
+
+  test("is shared with its sound, and let go of with the browser's own button", async () => {
+    voice.setScreenShare(true);
+    await choose();
+    assert.ok(source());
+    assert.ok(house.room.published.has("screen_share_audio"));
+    house.captured[0].end();
+    await quiet();
+    assert.equal(voice.wishes.screen, false);
+    assert.ok(!source());
+    assert.deepEqual(house.captured.map((track) => track.readyState), ["ended", "ended"]);
+  });
+
+  test("is asked for once, however often one clicks", async () => {
+    let asked = 0;
+    const { getDisplayMedia } = house.devices;
+    house.devices.getDisplayMedia = (wanted) => ((asked += 1), getDisplayMedia(wanted));
+    const both = [voice.setScreenShare(true), voice.setScreenShare(true)];
+    await choose();
+    await Promise.all(both);
+    assert.equal(asked, 1);
+    assert.ok(source());
+  });
+
+  test("is not shared by one who has thought better of it before choosing", async () => {
+    const shared = voice.setScreenShare(true);
+    voice.setScreenShare(false);
+    await choose();
+    await shared;
+    assert.equal(voice.wishes.screen, false);
+    assert.ok(!source());
+    assert.deepEqual(house.captured.map((track) => track.readyState), ["ended", "ended"]);
+  });
+
+  test("is not captured for one who is nowhere", async () => {
+    await voice.leave();
+    await assert.rejects(voice.setScreenShare(true), { code: "USER_NOT_IN_VOICE" });
+    assert.equal(house.captured.length, 0);
+    assert.equal(voice.wishes.screen, false);
+  });
+
+  test("without the right is let go of, and said to be", async () => {
+    voice.setScreenShare(true);
+    await choose();
+    const troubles = [];
+    voice.on("trouble", ({ error }) => troubles.push(error.code));
+    const me = house.room.localParticipant;
+    me.permissions = { ...me.permissions, canPublishSources: [1, 2] };
+    house.room.say("ParticipantPermissionsChanged", null, me);
+    await quiet();
+    assert.deepEqual(troubles, ["SCREEN_FORBIDDEN"]);
+    assert.equal(voice.wishes.screen, false);
+    assert.ok(!source());
+    assert.equal(house.captured[0].readyState, "ended");
+  });
+});
+
+describe("what is asked of the devices", () => {
+  const everything = async () => {
+    await voice.join(lounge);
+    await voice.setMicrophone(true);
+    allow();
+    await voice.setCamera(true);
+    await voice.setScreenShare(true);
+    return house.wanted;
+  };
+
+  test("a voice without echo and noise, 720 lines, and a screen with its sound", async () => {
+    const [microphone, camera, screen] = await everything();
+    assert.deepEqual(microphone.audio, { echoCancellation: true, noiseSuppression: true, autoGainControl: true });
+    assert.deepEqual([camera.video.width, camera.video.height], [{ ideal: 1280 }, { ideal: 720 }]);
+    assert.equal(screen.audio, true);
+    const { audioCaptureDefaults, videoCaptureDefaults } = house.room.options;
+    assert.deepEqual(audioCaptureDefaults, microphone.audio);
+    assert.equal(videoCaptureDefaults.resolution.height, 720);
+  });
+
+  for (const name of ["echoCancellation", "noiseSuppression", "autoGainControl"]) {
+    test(`${name} can be had otherwise, and the rest stays`, async () => {
+      voice = house.voice({ capture: { audio: { [name]: false } } });
+      const [{ audio }] = await everything();
+      const ours = { echoCancellation: true, noiseSuppression: true, autoGainControl: true };
+      assert.deepEqual(audio, { ...ours, [name]: false });
+      assert.deepEqual(house.room.options.audioCaptureDefaults, audio);
+    });
+  }
+
+  test("other lines, another screen, and another room", async () => {
+    const capture = { video: { height: { ideal: 480 } }, screen: { audio: false } };
+    voice = house.voice({ capture, room: { adaptiveStream: false } });
+    const [, camera, screen] = await everything();
+    assert.deepEqual([camera.video.width, camera.video.height], [{ ideal: 1280 }, { ideal: 480 }]);
+    assert.equal(screen.audio, false);
+    assert.equal(house.room.options.adaptiveStream, false);
+    assert.equal(house.room.options.dynacast, true);
+  });
 });
 
 test("deafened while one enters, one hears nobody inside", async () => {

@@ -13,17 +13,22 @@ export async function quiet() {
 const cut = (signal) =>
   new Promise((_, reject) => signal.addEventListener("abort", () => reject(signal.reason)));
 
-class Track {
+class Track extends EventTarget {
   readyState = "live";
   enabled = true;
   constructor(kind) {
+    super();
     this.kind = kind;
   }
 
-  addEventListener() {}
-
   stop() {
     this.readyState = "ended";
+  }
+
+  /** Unplugged, or ended with the browser's own button. */
+  end() {
+    this.stop();
+    this.dispatchEvent(new Event("ended"));
   }
 }
 
@@ -46,6 +51,8 @@ export class House {
   requests = [];
   rooms = [];
   captured = [];
+  /** What was asked of the devices. */
+  wanted = [];
   /** What is answered, by method and the end of the path; a function, a body, or {status, ...}. */
   answers = {};
   number = 0;
@@ -115,12 +122,15 @@ export class House {
       Track: { Source: { Microphone: "microphone", Camera: "camera", ScreenShare: "screen_share", ScreenShareAudio: "screen_share_audio" } },
       VideoQuality: { LOW: 0, MEDIUM: 1, HIGH: 2 },
     };
+    const give = (kinds, wanted) => {
+      this.wanted.push(wanted);
+      const tracks = kinds.map((kind) => new Track(kind));
+      this.captured.push(...tracks);
+      return { getTracks: () => tracks };
+    };
     this.devices = {
-      getUserMedia: async (wanted) => {
-        const track = new Track(wanted.video ? "video" : "audio");
-        this.captured.push(track);
-        return { getTracks: () => [track] };
-      },
+      getUserMedia: async (wanted) => give([wanted.video ? "video" : "audio"], wanted),
+      getDisplayMedia: async (wanted) => give(["video", "audio"], wanted),
     };
   }
 

@@ -10,6 +10,13 @@ export const CAPTURE = Object.freeze({
   screen: { video: { frameRate: { max: 15 } }, audio: true },
 });
 
+/** Ours, with what `capture` says of each. @param {{audio?: object, video?: object, screen?: object}} [capture] */
+export const constraints = (capture = {}) => ({
+  audio: { ...CAPTURE.audio, ...capture.audio },
+  video: { ...CAPTURE.video, ...capture.video },
+  screen: { ...CAPTURE.screen, ...capture.screen },
+});
+
 const WORDS = {
   microphone: ["microphone", "Speaking"],
   camera: ["camera", "Video"],
@@ -20,7 +27,7 @@ export class Capture {
   #devices;
   #wanted;
   #tracks = new Map();
-  #round = 0; // raised when everything is released
+  #questions = new Map(); // that the browser asks the person just now
   #ended;
 
   /**
@@ -31,11 +38,7 @@ export class Capture {
   constructor(capture = {}, devices = globalThis.navigator?.mediaDevices, ended = () => {}) {
     this.#devices = devices;
     this.#ended = ended;
-    this.#wanted = {
-      audio: { ...CAPTURE.audio, ...capture.audio },
-      video: { ...CAPTURE.video, ...capture.video },
-      screen: { ...CAPTURE.screen, ...capture.screen },
-    };
+    this.#wanted = constraints(capture);
   }
 
   /**
@@ -44,23 +47,39 @@ export class Capture {
    * @param {"microphone" | "camera" | "screen"} kind
    * @returns {Promise<MediaStreamTrack[]>}
    */
-  async take(kind) {
-    const known = this.#tracks.get(kind)?.filter((track) => track.readyState === "live");
-    if (known?.length) return known;
-    if (!this.#devices) throw problem(kind, { name: "NotSupportedError" });
-    const { audio, video, screen } = this.#wanted;
-    const round = this.#round;
-    let stream;
-    try {
-      if (kind === "screen") stream = await this.#devices.getDisplayMedia(screen);
-      else stream = await this.#devices.getUserMedia(kind === "camera" ? { video } : { audio });
-    } catch (cause) {
+  take(kind) {
+    const known = this.#live(kind);
+    if (known.length) return Promise.resolve(known);
+    const asked = this.#questions.get(kind);
+    if (asked) asked.isWanted = true;
+    return asked?.answer ?? this.#ask(kind);
+  }
+
+  /** Whether it is on. @param {"microphone" | "camera" | "screen"} kind */
+  has(kind) {
+    return this.#live(kind).length > 0;
+  }
+
+  #live(kind) {
+    return (this.#tracks.get(kind) ?? []).filter((track) => track.readyState === "live");
+  }
+
+  /** Two questions at once would confuse anybody: who wants it meanwhile shares the answer. */
+  #ask(kind) {
+    const question = { isWanted: true, answer: null };
+    question.answer = this.#capture(kind, question).finally(() => this.#questions.delete(kind));
+    this.#questions.set(kind, question);
+    return question.answer;
+  }
+
+  async #capture(kind, question) {
+    const stream = await this.#open(kind).catch((cause) => {
       throw problem(kind, cause);
-    }
+    });
     const tracks = stream.getTracks();
-    if (round !== this.#round) { // the person answered after leaving: nobody would stop it
+    if (!question.isWanted) { // the person answered after leaving, perhaps: nobody would stop it
       for (const track of tracks) track.stop();
-      throw new VoiceError("LEFT", "You left.");
+      throw new VoiceError("SUPERSEDED", "It was switched off meanwhile.");
     }
     this.#tracks.set(kind, tracks);
     for (const track of tracks) {
@@ -74,16 +93,24 @@ export class Capture {
     return tracks;
   }
 
+  async #open(kind) {
+    if (!this.#devices) throw new DOMException("no devices", "NotSupportedError");
+    const { audio, video, screen } = this.#wanted;
+    if (kind === "screen") return this.#devices.getDisplayMedia(screen);
+    return this.#devices.getUserMedia(kind === "camera" ? { video } : { audio });
+  }
+
   /** Switch the device off: its light goes out. @param {string} kind */
   release(kind) {
+    const asked = this.#questions.get(kind);
+    if (asked) asked.isWanted = false;
     const tracks = this.#tracks.get(kind) ?? [];
     this.#tracks.delete(kind);
     for (const track of tracks) track.stop();
   }
 
   releaseAll() {
-    this.#round += 1;
-    for (const kind of [...this.#tracks.keys()]) this.release(kind);
+    for (const kind of Object.keys(WORDS)) this.release(kind);
   }
 }
 

@@ -7,7 +7,7 @@ export class Flags {
   #wanted = null;
   #told = "";
   #isSending = false;
-  #timer;
+  #timer = null;
 
   /** @param {(flags: Record<string, boolean>, connectionId: string) => Promise<any>} send */
   constructor(send) {
@@ -17,22 +17,10 @@ export class Flags {
   /** The last ones win; nothing is sent twice. @param {object} flags @param {string} connectionId */
   async tell(flags, connectionId) {
     this.#wanted = { flags, connectionId };
-    if (this.#isSending) return;
+    if (this.#isSending || this.#timer) return;
     this.#isSending = true;
-    clearTimeout(this.#timer);
-    try {
-      while (this.#wanted && JSON.stringify(this.#wanted) !== this.#told) {
-        const { flags: now, connectionId: id } = this.#wanted;
-        const said = JSON.stringify(this.#wanted);
-        await this.#send(now, id);
-        this.#told = said;
-      }
-    } catch (error) {
-      // Only a courtesy to others: what really is on, they hear and see. But it should come true.
-      if (error.passes && this.#wanted) this.#later(Math.max(AGAIN, error.retryAfter * 1000));
-    } finally {
-      this.#isSending = false;
-    }
+    while (this.#wanted && !this.#timer && JSON.stringify(this.#wanted) !== this.#told) await this.#say();
+    this.#isSending = false;
   }
 
   /** Not in voice any more. */
@@ -40,10 +28,25 @@ export class Flags {
     this.#wanted = null;
     this.#told = "";
     clearTimeout(this.#timer);
+    this.#timer = null;
+  }
+
+  async #say() {
+    const { flags, connectionId } = this.#wanted;
+    const said = JSON.stringify(this.#wanted);
+    try {
+      await this.#send(flags, connectionId);
+      this.#told = said;
+    } catch (error) {
+      // Only a courtesy to others: what really is on, they hear and see. But it should come true.
+      if (error.passes && this.#wanted) this.#later(Math.max(AGAIN, error.retryAfter * 1000));
+      else this.#told = said; // no use in saying that again
+    }
   }
 
   #later(ms) {
     this.#timer = setTimeout(() => {
+      this.#timer = null;
       if (this.#wanted) this.tell(this.#wanted.flags, this.#wanted.connectionId);
     }, ms);
   }

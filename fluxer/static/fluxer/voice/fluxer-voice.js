@@ -9,7 +9,7 @@
  * LiveKit's client (`livekit-client` 2.23) is `globalThis.LivekitClient`, or handed in as `livekit`.
  */
 import { Api, VoiceError } from "./api.js";
-import { CAPTURE } from "./capture.js";
+import { constraints } from "./capture.js";
 import { Emitter } from "./emitter.js";
 import { Link } from "./link.js";
 import { locate } from "./position.js";
@@ -41,6 +41,7 @@ export class FluxerVoice {
   #emitter = new Emitter();
   #wishes;
   #link;
+  #page = new AbortController(); // ends what it hears of the page
 
   /** @param {Options} options */
   constructor(options) {
@@ -50,7 +51,7 @@ export class FluxerVoice {
     this.#trip = new Trip({
       api: this.#api, connect, chance: { random, patience },
       visit: (tell) => {
-        const visit = new Visit(livekit, room, { ...CAPTURE, ...capture }, tell);
+        const visit = new Visit(livekit, room, constraints(capture), tell);
         visit.deafened = this.wishes.deafened;
         return visit;
       },
@@ -66,8 +67,10 @@ export class FluxerVoice {
       tell: (name, detail) => this.#wished(name, detail),
     });
     this.#link = new Link(() => this.wishes.camera, (name, detail) => this.#measured(name, detail));
-    globalThis.addEventListener?.("online", () => this.#trip.on({ type: "online" }));
-    globalThis.addEventListener?.("pagehide", () => this.#trip.on({ type: "leave" }));
+    const { signal } = this.#page;
+    for (const [name, type] of [["online", "online"], ["pagehide", "leave"]]) {
+      globalThis.addEventListener?.(name, () => this.#trip.on({ type }), { signal });
+    }
   }
 
   /**
@@ -136,6 +139,12 @@ export class FluxerVoice {
     await Promise.all(this.#trip.on({ type: "leave" }));
   }
 
+  /** Leave, and hear of the page no more: for one that makes another FluxerVoice later. */
+  async close() {
+    this.#page.abort();
+    await this.leave();
+  }
+
   /** Go to another channel of the guild. On an error one stays where one is. @param {string} channelId */
   moveTo(channelId) {
     return this.#trip.move(channelId);
@@ -153,8 +162,9 @@ export class FluxerVoice {
 
   /** Has to follow a click: the browser asks what to share. @param {boolean} is */
   async setScreenShare(is) {
-    if (is) await this.#wishes.takeScreen();
-    return this.#wishes.set("screen", is);
+    if (!is) return this.#wishes.set("screen", false);
+    if (!this.#trip.isUnderWay) throw new VoiceError("USER_NOT_IN_VOICE", "Join a channel first.");
+    return this.#wishes.share();
   }
 
   /** Hear nobody, and be heard by nobody. @param {boolean} is */

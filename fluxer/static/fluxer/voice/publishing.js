@@ -46,12 +46,17 @@ export class Publishing {
     this.#rung = rung;
   }
 
-  /** Compare, after what is being compared already. @param {any} room */
+  /**
+   * Compare, after what is being compared already.
+   *
+   * @param {any} room
+   * @returns {Record<string, Promise<void>>} done, by kind
+   */
   settle(room) {
-    return Promise.all(Object.keys(this.#work).map((kind) => {
+    for (const kind of Object.keys(this.#work)) {
       this.#work[kind] = this.#work[kind].then(() => this.#settle(kind, room)).catch(() => {});
-      return this.#work[kind];
-    }));
+    }
+    return { ...this.#work };
   }
 
   async #settle(kind, room) {
@@ -70,7 +75,7 @@ export class Publishing {
       await work();
     } catch (error) {
       // The room, or the right, went away meanwhile: the next comparison has another chance.
-      if (!(error instanceof VoiceError) || error.code === "LEFT") return;
+      if (!(error instanceof VoiceError) || error.code === "SUPERSEDED") return;
       this.wishes[kind] = false;
       this.#capture.release(kind);
       this.#failed(kind, error);
@@ -120,6 +125,8 @@ export class Publishing {
       if (published && !wanted) await me.unpublishTrack(published, false);
       if (!published && wanted && track) await me.publishTrack(track, { source });
     }
+    // Without a click there is no sharing it again when the right is back.
+    if (this.wishes.screen && !is) throw new VoiceError("SCREEN_FORBIDDEN", "You may not share your screen here.");
   }
 }
 

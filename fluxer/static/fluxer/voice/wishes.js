@@ -46,25 +46,37 @@ export class Wishes {
     this.#trouble[kind] = null;
     if (!is && kind === "screen") this.#capture.release(kind);
     this.#around.tell("wishes");
-    await this.settle();
+    const done = this.settle();
+    await (done[kind] ?? done.microphone);
     if (this.#trouble[kind]) throw this.#trouble[kind];
   }
 
-  /** Captured now: the browser asks what to share only right after a click. */
-  async takeScreen() {
-    await this.#capture.take("screen");
+  /** Captured first: the browser asks what to share only right after a click. */
+  async share() {
+    try {
+      await this.#capture.take("screen");
+    } catch (error) {
+      if (error.code === "SUPERSEDED") return;
+      throw error;
+    }
+    await this.set("screen", true);
   }
 
-  /** Make the room agree with what is wanted, allowed, and carried by the link. */
-  async settle() {
+  /** Make the room agree with what is wanted, allowed, and carried by the link; done, by kind. */
+  settle() {
     const { microphone, camera, screen, deafened } = this.#on;
     const { visit, rung } = this.#around.now();
     if (visit) visit.deafened = deafened; // also what was wished while one entered
     this.#publishing.wishes = { microphone: microphone && !deafened, camera, screen };
     this.#publishing.rung = rung;
-    await this.#publishing.settle(visit?.room);
-    this.#tellFlags();
-    this.#around.tell("settled");
+    const done = this.#publishing.settle(visit?.room);
+    for (const work of Object.values(done)) {
+      work.then(() => {
+        this.#tellFlags();
+        this.#around.tell("settled");
+      });
+    }
+    return done;
   }
 
   /**
@@ -91,7 +103,8 @@ export class Wishes {
     const { microphone, camera, screen, deafened } = this.#on;
     const flags = {
       self_mute: !microphone || deafened, self_deaf: deafened,
-      self_video: camera && rung.camera, self_stream: screen,
+      self_video: camera && rung.camera && this.#capture.has("camera"),
+      self_stream: screen && this.#capture.has("screen"),
     };
     this.#flags.tell(flags, connectionId);
   }
