@@ -144,9 +144,9 @@ export class House {
     return voice;
   }
 
-  async fetch(url, { method, body, headers, signal }) {
+  async fetch(url, { method, body, headers, signal, keepalive }) {
     const path = url.replace("http://service", "");
-    const asked = { method, path, body: body ? JSON.parse(body) : undefined, authorization: headers.Authorization };
+    const asked = { method, path, body: body ? JSON.parse(body) : undefined, authorization: headers.Authorization, keepalive };
     this.requests.push(asked);
     const known = Object.entries(this.answers).find(([key]) => `${method} ${path}`.includes(key));
     let said = known?.[1];

@@ -17,7 +17,7 @@ export class Flags {
   /** The last ones win; nothing is sent twice. @param {object} flags @param {string} connectionId */
   async tell(flags, connectionId) {
     this.#wanted = { flags, connectionId };
-    if (this.#isSending || this.#timer) return;
+    if (this.#isSending) return;
     this.#isSending = true;
     while (this.#wanted && !this.#timer && JSON.stringify(this.#wanted) !== this.#told) await this.#say();
     this.#isSending = false;

@@ -1,0 +1,66 @@
+// The page around it: it goes away, is online again, and makes another one. The clock is ours.
+import assert from "node:assert/strict";
+import { afterEach, beforeEach, mock, test } from "node:test";
+
+import { GUILD, House, LOUNGE, quiet } from "./house.js";
+
+const lounge = { guildId: GUILD, channelId: LOUNGE };
+
+let page;
+let house;
+let voice;
+
+beforeEach(() => {
+  mock.timers.enable({ apis: ["setTimeout", "setInterval", "Date"] });
+  page = new EventTarget();
+  globalThis.addEventListener = page.addEventListener.bind(page);
+  house = new House();
+  voice = house.voice();
+});
+
+afterEach(async () => {
+  await voice.close();
+  delete globalThis.addEventListener;
+  mock.timers.reset();
+});
+
+const happens = (name) => page.dispatchEvent(new Event(name));
+
+test("a page that goes away leaves, before it is gone, with a request that outlives it", async () => {
+  await voice.join(lounge);
+  await voice.setMicrophone(true);
+  happens("pagehide");
+  const last = house.requests.at(-1); // asked already
+  assert.deepEqual(last.body, { channel_id: null, connection_id: "conn_1" });
+  assert.equal(last.keepalive, true);
+  assert.equal(house.captured[0].readyState, "ended");
+  await quiet();
+  assert.equal(voice.state.at, "out");
+});
+
+test("a page that is online again waits no longer, unless the service has asked for it", async () => {
+  const busy = { status: 503, code: "SERVICE_UNAVAILABLE", message: "", retry_after: 7 };
+  house.answers = { "/voice/token": () => Promise.reject(new TypeError("no network")) };
+  const joined = voice.join(lounge);
+  await quiet();
+  house.answers = { "/voice/token": busy };
+  happens("online");
+  await quiet();
+  assert.equal(house.asked("/voice/token").length, 2);
+  house.answers = {};
+  happens("online");
+  await quiet();
+  assert.equal(house.asked("/voice/token").length, 2);
+  mock.timers.tick(7000);
+  await joined;
+});
+
+test("one that is closed has left, and hears of the page no more", async () => {
+  await voice.join(lounge);
+  await voice.close();
+  assert.equal(voice.state.at, "out");
+  assert.deepEqual(house.requests.at(-1).body, { channel_id: null, connection_id: "conn_1" });
+  await voice.join(lounge);
+  happens("pagehide");
+  assert.equal(voice.state.at, "in");
+});
