@@ -72,7 +72,7 @@ function welcome(sentence) {
 
 async function signOut(sentence = "") {
   clearTimeout(polling);
-  await voice.leave().catch(() => {});
+  await voice.close();
   voice = null;
   $("house").hidden = true;
   $("welcome").hidden = false;
