@@ -4,11 +4,11 @@ A row is a promise: it stays until a settle has seen LiveKit agree.
 """
 
 import uuid
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 
 from django.conf import settings
-from django.db import connection, transaction
+from django.db import OperationalError, connection, transaction
 from django.db.models import Q, QuerySet, Window
 from django.db.models.functions import RowNumber
 from django.utils import timezone
@@ -56,7 +56,8 @@ def mark(*rooms: tuple[int, str], delay: float = 0) -> None:
 
 
 def found(*rooms: tuple[int, str]) -> None:
-    """A sweep saw these rooms differ. One statement, whatever their number.
+    """A sweep saw these rooms differ. One statement, whatever their number; none of them is held
+    while another is waited for, so that a batch may mark them in any order.
 
     A room that failed keeps its back-off, unless somebody is at it: then their listing may be
     older than what was seen.
@@ -64,6 +65,18 @@ def found(*rooms: tuple[int, str]) -> None:
     if not rooms:
         return
     pairs = sorted(set(rooms))
+    try:
+        with transaction.atomic(), connection.cursor() as cursor:
+            cursor.execute("SET LOCAL lock_timeout = '100ms'")
+            _found(pairs)
+    except OperationalError:  # somebody is writing one of them
+        for pair in pairs:
+            _found([pair])
+    for server_id, room in pairs:
+        queue.after_commit("voice.tasks.settle", server_id, room)
+
+
+def _found(pairs: Sequence[tuple[int, str]]) -> None:
     with connection.cursor() as cursor:
         cursor.execute(
             """
@@ -83,8 +96,6 @@ def found(*rooms: tuple[int, str]) -> None:
                 "rooms": [room for _, room in pairs],
             },
         )
-    for server_id, room in pairs:
-        queue.after_commit("voice.tasks.settle", server_id, room)
 
 
 @transaction.atomic

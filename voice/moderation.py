@@ -51,25 +51,25 @@ def _attempt(order: Order, by: Actor) -> Member:
     if not {state.channel_id for state in states} <= concerned:
         raise _Moved
     checked = check(order, by=by, states=states, channels=channels)
-    _say(order, by, states)
+    rooms = _say(order, by, states)
     if checked.destination is not None:
-        _move(order, by, checked.meant, checked.destination, checked.admission)
+        rooms |= _move(order, by, checked.meant, checked.destination, checked.admission)
     elif order.moves:
-        _disconnect(order, by, checked.meant)
+        rooms |= _disconnect(order, by, checked.meant)
+    due.mark(*rooms)
     return Member.objects.get(guild=order.guild_id, user=order.user_id)
 
 
-def _say(order: Order, by: Actor, states: Sequence[VoiceState]) -> None:
+def _say(order: Order, by: Actor, states: Sequence[VoiceState]) -> endings.Rooms:
     """Mute and deaf, on the member, and on the connections that are there and locked."""
     if not order.words:
-        return
+        return set()
     Member.objects.filter(guild=order.guild_id, user=order.user_id).update(**order.words)
     rooms: endings.Rooms = set()
     for state in states:
         rooms |= rights.recompute(state.channel, [state])
     # Who comes or returns meanwhile saw the member as they were: look again, under the lock.
     directory.note(directory.Scope.MEMBER, order.user_id, guild_id=order.guild_id)
-    due.mark(*rooms)
     audit.words(
         by,
         order.words,
@@ -77,6 +77,7 @@ def _say(order: Order, by: Actor, states: Sequence[VoiceState]) -> None:
         target_id=order.user_id,
         channel_id=states[0].channel_id if states else None,
     )
+    return rooms
 
 
 def _move(
@@ -85,7 +86,7 @@ def _move(
     meant: Iterable[VoiceState],
     destination: Channel,
     admission: Admission | None,
-) -> None:
+) -> endings.Rooms:
     now = timezone.now()
     there = standing.read(user_id=order.user_id, channel_id=destination.pk)
     assert there is not None  # noqa: S101 a member, and a channel that is locked
@@ -107,8 +108,8 @@ def _move(
             connection_id=moved.connection_id,
             reason="moved",
         )
-    due.mark(*rooms)
     _leave_entry(order, by, "move", destination.pk)
+    return rooms
 
 
 def _still(meant: Iterable[VoiceState]) -> QuerySet[VoiceState]:
@@ -117,7 +118,7 @@ def _still(meant: Iterable[VoiceState]) -> QuerySet[VoiceState]:
     return VoiceState.objects.select_related("channel").filter(pk__in=ids)
 
 
-def _disconnect(order: Order, by: Actor, meant: Iterable[VoiceState]) -> None:
+def _disconnect(order: Order, by: Actor, meant: Iterable[VoiceState]) -> endings.Rooms:
     now = timezone.now()
     rooms: endings.Rooms = set()
     for state in _still(meant):
@@ -128,9 +129,9 @@ def _disconnect(order: Order, by: Actor, meant: Iterable[VoiceState]) -> None:
     )
     left = {state.channel_id for state in meant} | set(away.values_list("channel_id", flat=True))
     endings.bar(Q(pk__in=away.values("pk")))
-    due.mark(*rooms)
     for channel_id in sorted(left):
         _leave_entry(order, by, "disconnect", channel_id)
+    return rooms
 
 
 def _leave_entry(order: Order, by: Actor, action: str, channel_id: int) -> None:

@@ -356,6 +356,21 @@ def test_rooms_that_somebody_is_writing_hold_up_nobody(server: Server):
     assert not DueRoom.objects.filter(due_at__gt=timezone.now()).exists()
 
 
+@pytest.mark.django_db(transaction=True)
+def test_a_sweep_and_who_marks_room_after_room_do_not_wait_for_each_other(server: Server):
+    """A batch marks in its own order; a sweep finds the same rooms in the middle of it."""
+    rooms = [(server.pk, f"dm_{n}") for n in range(3)]
+    for known in (False, True):  # rows that are new, and rows that are there
+        with transaction.atomic():
+            due.mark(rooms[1])
+            sweep = Rival(partial(due.found, *rooms))
+            sweep.let_in()
+            due.mark(rooms[0])
+            due.mark(rooms[2])
+        sweep.finish()
+        assert DueRoom.objects.count() == len(rooms), known
+
+
 def test_the_pass_that_confirms_outlives_whoever_saw_less(server: Server):
     """A slow worker sent something after a quick one had found all well and dropped the row."""
     due.mark((server.pk, ROOM))
