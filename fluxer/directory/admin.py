@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any, ClassVar
 
 from django import forms
@@ -10,14 +9,16 @@ from django.contrib import admin
 from django.core.exceptions import ValidationError
 from django.db.models import QuerySet
 from django.http import HttpRequest
+from rest_framework import exceptions as drf
 
 from fluxer.directory import channels, guilds, members, roles, users
 from fluxer.directory.models import LIMITS, Channel, Guild, Member, Role, User
 from fluxer.directory.recipients import require_guild
 from fluxer.directory.serializers import OverwriteSerializer
-from fluxer.errors import InvalidFormBody
+from fluxer.errors import InvalidFormBody, from_exception
 from fluxer.staff.counts import counted
 from fluxer.staff.pages import VerbPage
+from fluxer.staff.refusals import sentence
 from fluxer.staff.words import many
 
 
@@ -154,9 +155,12 @@ class ChannelForm(forms.ModelForm):
         }
 
     def clean_overwrites(self) -> Any:
-        overwrites = OverwriteSerializer(data=self.cleaned_data["overwrites"], many=True)
-        if not overwrites.is_valid():
-            raise ValidationError(json.dumps(overwrites.errors))
+        given = self.cleaned_data["overwrites"]
+        overwrites = OverwriteSerializer(data=[] if given is None else given, many=True)
+        try:
+            overwrites.is_valid(raise_exception=True)
+        except drf.ValidationError as error:
+            raise ValidationError(sentence(from_exception(error))) from error
         return overwrites.validated_data
 
     def clean(self) -> dict[str, Any]:

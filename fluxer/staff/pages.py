@@ -9,7 +9,7 @@ from django import forms
 from django.contrib import admin, messages
 from django.core.exceptions import BadRequest, ValidationError
 from django.db import DatabaseError
-from django.db.models import Model, Q, QuerySet
+from django.db.models import JSONField, Model, Q, QuerySet
 from django.http import HttpRequest, HttpResponseRedirect
 from django.urls import reverse
 
@@ -17,6 +17,7 @@ from fluxer import snowflakes
 from fluxer.acting import acting_as
 from fluxer.errors import FluxerError, InternalError, from_exception
 from fluxer.staff.actions import asking
+from fluxer.staff.fields import SoundJSONField
 from fluxer.staff.refusals import faults, sentence
 
 
@@ -33,6 +34,8 @@ class StaffPage(admin.ModelAdmin):
     list_per_page = 50
     list_max_show_all = 200
     show_full_result_count = False
+
+    formfield_overrides: ClassVar[Any] = {JSONField: {"form_class": SoundJSONField}}
 
     class Media:
         css = {"all": ("staff.css",)}
@@ -95,6 +98,10 @@ class StaffPage(admin.ModelAdmin):
         form = super().get_form(request, obj, change, **kwargs)
         refusal = getattr(request, "refusal", None)
         return form if refusal is None else _refused(form, refusal)
+
+    def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:
+        """A link fills in no form."""
+        return {}
 
     def delete_view(self, request: HttpRequest, object_id: str, extra_context: Any = None) -> Any:
         """What is in use is not deleted, and the reason is said."""

@@ -101,6 +101,26 @@ def test_forms(client: Client) -> None:
     assert failures(answers()) == []
 
 
+@pytest.mark.parametrize(
+    "given", ["[" * 50_000, '[{"id":' * 30_000, "9" * 5_000, '"\\ud800"', "[NaN]", "[{}]", "{}"]
+)
+def test_json_that_is_none(client: Client, given: str) -> None:
+    page = f"/admin/directory/channel/{scene.VOICE}/change/"
+    form = pages.opened(client, page)
+    answer = client.post(page, {**form, "overwrites": given})
+    assert answer.status_code == 200
+    assert answer.context["adminform"].form.errors["overwrites"]
+    assert client.post(page, {**form, "initial-overwrites": given}).status_code == 302
+
+
+def test_a_link_fills_in_no_form(client: Client) -> None:
+    fields = "timed_out_until=x&nick=typed&endpoint=typed&overwrites=typed&permissions=x%00"
+    for path in lists():
+        answer = client.get(f"{path}add/?{fields}")
+        assert answer.status_code < 500, path
+        assert "typed" not in answer.content.decode(), path
+
+
 @pytest.mark.parametrize("page", ["/admin/", "/admin/login/", "/admin/regions/server/"])
 def test_a_session_that_none_can_be(page: str, db: None) -> None:
     stranger = Client(raise_request_exception=False)
