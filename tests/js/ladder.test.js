@@ -37,6 +37,17 @@ describe("what the figures say", () => {
     assert.equal(judge({ quality: "good", loss: 0.05, rtt: 40 }), "fair");
     assert.equal(judge({ quality: "good", loss: null, rtt: null }), "good");
   });
+
+  test("what the ladder itself holds back keeps nobody down", () => {
+    const [full, medium, low, slow, off] = RUNGS;
+    for (const rung of [full, off]) assert.equal(judge({ quality: "poor" }, rung), "poor");
+    for (const rung of [medium, low, slow]) {
+      assert.equal(judge({ quality: "poor", loss: 0, rtt: 20 }, rung), "good");
+      assert.equal(judge({ quality: "poor", loss: 0.2 }, rung), "poor");
+      assert.equal(judge({ quality: "lost" }, rung), "poor");
+      assert.equal(judge({ quality: "poor", limitedBy: "bandwidth" }, rung), "fair");
+    }
+  });
 });
 
 describe("down", () => {

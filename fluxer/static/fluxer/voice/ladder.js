@@ -49,15 +49,20 @@ export const TOP = Object.freeze({
 });
 
 /**
- * What the figures of two seconds say of the link.
+ * What the figures of two seconds say of the link. LiveKit calls it poor, too, when layers are
+ * missing that others want to see; while the rung holds them back that word says nothing.
  *
- * @param {{quality?: string, loss?: number | null, rtt?: number | null}} figures LiveKit's word,
- *   the part of our packets that was lost, the round trip in milliseconds
+ * @param {{quality?: string, loss?: number | null, rtt?: number | null, limitedBy?: string}} figures
+ *   LiveKit's word, the part of our packets that was lost, the round trip in milliseconds, and what
+ *   keeps the picture down
+ * @param {Rung} [rung] what the link carries of the camera
  * @returns {"poor" | "fair" | "good"}
  */
-export function judge({ quality = "unknown", loss = null, rtt = null }) {
-  if (["poor", "lost"].includes(quality) || loss > 0.08 || rtt > 500) return "poor";
-  if (loss > 0.03 || rtt > 300) return "fair";
+export function judge({ quality = "unknown", loss = null, rtt = null, limitedBy = "none" }, rung = RUNGS[0]) {
+  const isHeldBack = rung.camera && rung !== RUNGS[0];
+  if (quality === "lost" || (quality === "poor" && !isHeldBack)) return "poor";
+  if (loss > 0.08 || rtt > 500) return "poor";
+  if (loss > 0.03 || rtt > 300 || (isHeldBack && limitedBy === "bandwidth")) return "fair";
   return "good";
 }
 

@@ -41,7 +41,7 @@ export class Link {
   #measured(figures) {
     this.#tell("figures", figures);
     const before = this.rung;
-    const seen = { now: Date.now(), link: judge(figures), camera: this.#isCameraWanted() };
+    const seen = { now: Date.now(), link: judge(figures, before), camera: this.#isCameraWanted() };
     const { ladder, step, advise } = next(this.#ladder, seen);
     this.#ladder = ladder;
     if (this.rung !== before) this.#tell("rung");
