@@ -24,5 +24,5 @@ def probe(servers: Iterable[Server] | None = None) -> health.Changed:
     urls = {s.pk: api_url_of(endpoint=s.endpoint, api_url=s.api_url) for s in known}
     begun_at = timezone.now()
     seen = livekit.probe_all(urls.values(), timeout=DEADLINE)
-    results = {server_id: seen[url] for server_id, url in urls.items()}
+    results = {server_id: seen[url] for server_id, url in urls.items() if url in seen}
     return health.probed(results, begun_at=begun_at, now=timezone.now())

@@ -32,6 +32,8 @@ def run(server: Server) -> list[Finding]:
     front = api_url_of(endpoint=server.endpoint, api_url="")
     begun_at = timezone.now()
     seen = livekit.probe_all([api_url, front], timeout=DEADLINE)
+    if not seen:
+        return [Finding(False, "It was not tried: this process is too busy. Probe it again.")]
     health.probed({server.pk: seen[api_url]}, begun_at=begun_at, now=timezone.now())
     findings = [_reached(seen[api_url], "It")]
     if front != api_url:

@@ -127,7 +127,7 @@ def reaches(name: str) -> set[str]:
 
 CALLS_LIVEKIT = {
     "create_room", "delete_room", "list_participants", "list_rooms", "remove_participant",
-    "update_participant", "together", "probe", "probe_all",
+    "update_participant", "together", "probe_all",
 }  # fmt: skip
 
 

@@ -6,7 +6,7 @@ to `together`.
 
 from fluxer.livekit.calls import LiveKitServer, Observer, observers
 from fluxer.livekit.errors import LiveKitError, LiveKitGone, LiveKitUnavailable
-from fluxer.livekit.probes import ProbeResult, probe, probe_all
+from fluxer.livekit.probes import ProbeResult, probe_all
 from fluxer.livekit.rooms import (
     create_room,
     delete_room,
@@ -39,7 +39,6 @@ __all__ = [
     "list_participants",
     "list_rooms",
     "observers",
-    "probe",
     "probe_all",
     "remove_participant",
     "together",

@@ -132,7 +132,7 @@ def test_redirects_are_not_followed(
     livekit.fault("redirect", method=API, location=f"{thief.api_url}{PREFIX}ListRooms")
     livekit.fault("redirect", method=HEALTH, location=f"{thief.api_url}/")
     assert "307" in str(failure(server))
-    assert door.probe(server.api_url, timeout=1).ok  # it did answer
+    assert probe(server.api_url, timeout=1).ok  # it did answer
     assert (thief.calls, thief.probes) == ([], 0)
 
 
@@ -151,7 +151,7 @@ def test_a_server_that_is_not_there_is_unavailable_at_once(
 @pytest.mark.parametrize("url", ["http://", "nonsense", "http://127.0.0.1:99999", "ftp://x.test"])
 def test_an_address_that_is_none_is_unavailable(url: str) -> None:
     assert not failure(door.LiveKitServer(url, "key", "s" * 32)).timed_out
-    assert not door.probe(url, timeout=1).ok
+    assert not probe(url, timeout=1).ok
 
 
 def test_a_server_that_hangs_is_given_up_in_time(
@@ -245,6 +245,10 @@ def test_an_observer_that_fails_fails_no_call(server: door.LiveKitServer) -> Non
 # probes
 
 
+def probe(url: str, *, timeout: float) -> door.ProbeResult:
+    return door.probe_all([url], timeout=timeout)[url]
+
+
 def test_probes_run_all_at_once(fake_livekit: Callable[..., FakeLiveKit]) -> None:
     fakes = [fake_livekit() for _ in range(5)]
     for fake in fakes[:4]:
@@ -260,13 +264,13 @@ def test_a_server_that_fails_its_api_still_answers_a_probe(
 ) -> None:
     with livekit.fault("error", method=API):
         failure(server)
-        assert door.probe(livekit.api_url, timeout=1).ok
+        assert probe(livekit.api_url, timeout=1).ok
 
 
 @pytest.mark.parametrize("kind", ["break", "plain_500", "hang"])
 def test_what_makes_a_probe_fail(livekit: FakeLiveKit, kind: str) -> None:
     with livekit.fault(kind, method=HEALTH):  # type: ignore[arg-type]
-        result = door.probe(livekit.api_url, timeout=0.2)
+        result = probe(livekit.api_url, timeout=0.2)
     assert not result.ok
     assert result.error is not None
 

@@ -191,7 +191,7 @@ def test_calls_are_counted(livekit: FakeLiveKit, server: door.LiveKitServer) -> 
     with livekit.calls_during() as calls:
         door.list_rooms(server)
         door.list_participants(server, room=ROOM)
-        door.probe(livekit.api_url, timeout=1)
+        door.probe_all([livekit.api_url], timeout=1)
     assert calls == [ApiCall("ListRooms", "", ""), ("ListParticipants", ROOM, "")]
     assert livekit.probes == 1
 

@@ -202,7 +202,7 @@ def test_another_secret_is_refused(stage: Stage) -> None:
 
 
 def test_it_answers_a_probe(stage: Stage) -> None:
-    assert livekit.probe(stage.server.api_url, timeout=2).ok
+    assert livekit.probe_all([stage.server.api_url], timeout=2)[stage.server.api_url].ok
 
 
 def test_nobody_joins_a_room_that_nobody_made(stage: Stage) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
-from threading import Barrier
+from threading import Barrier, Event
 from typing import Any
 
 import pytest
@@ -14,7 +14,8 @@ from django.utils import timezone
 
 from fluxer.directory.changes import Hook
 from fluxer.livekit import ProbeResult
-from regions import health, probes
+from fluxer.livekit.loop import loop_thread
+from regions import health, probes, trial
 from regions.models import Server
 from regions.tasks import probe_servers
 from tests.regions.scene import region, server
@@ -228,6 +229,22 @@ def test_one_answer_that_got_lost_brings_no_server_down(
     assert west.failures == 0
     assert fake.probes == 2
     assert told == []
+
+
+def test_a_stuck_loop_of_ours_says_nothing_of_anybody(
+    west: Server, monkeypatch: pytest.MonkeyPatch, told: list[Any]
+) -> None:
+    monkeypatch.setattr(probes, "DEADLINE", 0.1)
+    stuck = Event()
+    loop_thread().loop.call_soon_threadsafe(stuck.wait)
+    try:
+        for _ in range(2):
+            assert probes.probe() == health.Changed()
+        assert [found.ok for found in trial.run(west)] == [False]
+    finally:
+        stuck.set()
+    west.refresh_from_db()
+    assert (west.failures, west.probed_at, west.down_since, told) == (0, None, None, [])
 
 
 @pytest.mark.django_db(transaction=True)
