@@ -2,6 +2,7 @@
 """Django's command line: what cannot work ends it with a sentence."""
 
 import os
+import signal
 import sys
 
 
@@ -14,7 +15,16 @@ def main() -> None:
     from django.db import InterfaceError, OperationalError
 
     try:
-        execute_from_command_line(sys.argv)
+        try:
+            execute_from_command_line(sys.argv)
+        finally:
+            sys.stdout.flush()
+    except BrokenPipeError:
+        # Who read along has seen enough. Nothing is left to write when Python ends.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(128 + signal.SIGPIPE)
+    except KeyboardInterrupt:
+        sys.exit(128 + signal.SIGINT)
     except ImproperlyConfigured as error:
         sys.exit(str(error))
     except (OperationalError, InterfaceError) as error:

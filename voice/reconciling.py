@@ -1,6 +1,6 @@
 """What an operator asks for by hand: every difference there is, and an end to it."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -41,22 +41,29 @@ class Outcome:
         }
 
 
-def reconcile(servers: Iterable[Server], *, is_dry: bool) -> Iterable[Outcome]:
-    """One outcome a server, as each is done. `is_dry` looks, and changes nothing."""
+def reconcile(
+    servers: Iterable[Server], *, is_dry: bool, watch: Callable[[str], object]
+) -> Iterable[Outcome]:
+    """One outcome a server, as each is done. `is_dry` looks, and changes nothing.
+
+    `watch` is told in a few words what is under way.
+    """
     for server in servers:
         if server.down_since is not None:
             yield Outcome(Report(server, error=f"down since {server.down_since:%Y-%m-%d %H:%M:%S}"))
             continue
+        watch(f"{server}: listing its rooms")
         outcome = Outcome(compare(server, writes=not is_dry))
         if not is_dry:
-            _settle(outcome)
+            _settle(outcome, watch)
         yield outcome
 
 
-def _settle(outcome: Outcome) -> None:
+def _settle(outcome: Outcome, watch: Callable[[str], object]) -> None:
     server_id, rooms = outcome.report.server.pk, outcome.report.differing
     due.found(*((server_id, room) for room in rooms))
-    for room in rooms:
+    for number, room in enumerate(rooms, 1):
+        watch(f"{outcome.report.server}: settling {number} of {len(rooms)} rooms")
         is_done = settle_room(server_id=server_id, room=room)
         waiting = DueRoom.objects.filter(server=server_id, room=room, attempts__gt=0)
         is_done = is_done and not waiting.exists()

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 import yaml
-from django.core.management import CommandError, call_command
+from django.core.management import CommandError, call_command, get_commands
 from django.db import OperationalError
 from django.utils import timezone
 
@@ -19,7 +19,7 @@ from fluxer.local.ports import free_port
 from regions import exporting
 from regions.models import Region, Server
 from tests.livekit.fake import FakeLiveKit
-from tests.operations.serving import ROOT
+from tests.operations.serving import ROOT, database_url
 from tests.voice import scene
 from voice.management.commands import voice_status
 from voice.models import AuditEntry, DueRoom, EndedConnection, VoiceState
@@ -155,6 +155,36 @@ def test_a_server_is_emptied_room_by_room(full: Server) -> None:
     assert not VoiceState.objects.exists()
 
 
+class Screen(StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+@pytest.mark.parametrize(
+    ("command", "last"),
+    [
+        ("voice_disconnect --server us-west/us-west-1 --yes", "2 of 2 rooms"),
+        ("voice_reconcile", "us-west/us-west-1: settling 2 of 2 rooms"),
+    ],
+)
+def test_a_terminal_shows_how_far_it_is(
+    full: Server, west: FakeLiveKit, command: str, last: str
+) -> None:
+    for channel in (scene.VOICE, scene.OTHER_VOICE):
+        room = f"guild_{scene.GUILD}_channel_{channel}"
+        west.rooms.create(room, empty=300, departure=300, metadata="")
+        west.join(west.token(room, "user_2_conn_handmade"))
+    screen, out = Screen(), StringIO()
+    call_command(*command.split(), stdout=out, stderr=screen)
+    shown = screen.getvalue().split("\r\033[K")
+    assert shown[-2:] == [last, ""]  # gone at the end
+    assert "of 2 rooms" not in out.getvalue()
+
+
+def test_a_file_shows_nothing_of_it(full: Server) -> None:
+    assert "\r" not in run("voice_reconcile")
+
+
 def test_nobody_there_is_no_failure(server: Server) -> None:
     assert "Nobody is in voice there" in run("voice_disconnect", "--channel", str(scene.VOICE))
 
@@ -167,6 +197,13 @@ def test_it_asks_first(full: Server, monkeypatch: pytest.MonkeyPatch) -> None:
     assert VoiceState.objects.count() == 3
     Terminal(monkeypatch, "y")
     assert "2 connections ended." in run("voice_disconnect", "--channel", str(scene.VOICE))
+
+
+def test_no_answer_at_all_is_no(full: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.stdin", Screen())
+    with pytest.raises(CommandError, match="Nothing was done"):
+        run("voice_disconnect", "--channel", str(scene.VOICE))
+    assert VoiceState.objects.count() == 3
 
 
 def test_where_nobody_can_be_asked_it_wants_to_be_told(
@@ -228,7 +265,10 @@ def test_an_export_of_nothing_is_still_a_file(db: None) -> None:
     assert yaml.safe_load(exporting.text()) == {"regions": []}
 
 
-@pytest.mark.parametrize("name", ["voice_status", "voice_disconnect", "regions_export"])
+OURS = sorted(name for name in get_commands() if name.startswith(("voice_", "regions_")))
+
+
+@pytest.mark.parametrize("name", OURS)
 def test_each_says_what_it_is_for(name: str, capsys: pytest.CaptureFixture[str]) -> None:
     from django.core.management import execute_from_command_line
 
@@ -260,6 +300,21 @@ def test_what_is_configured_wrong_is_a_sentence(variable: str, value: str) -> No
     assert done.returncode == 1
     assert done.stderr.startswith(variable)
     assert len(done.stderr.splitlines()) == 1
+
+
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+def test_who_reads_only_the_beginning_sees_no_traceback(db: None, unbuffered: str) -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    try:
+        done = subprocess.run(
+            [sys.executable, "manage.py", "voice_status"],
+            cwd=ROOT, stdout=writer, stderr=subprocess.PIPE, text=True, check=False,
+            env=os.environ | {"DATABASE_URL": database_url(), "PYTHONUNBUFFERED": unbuffered},
+        )  # fmt: skip
+    finally:
+        os.close(writer)
+    assert (done.returncode, done.stderr) == (141, "")
 
 
 def managed(command: str, **environment: str) -> "subprocess.CompletedProcess[str]":

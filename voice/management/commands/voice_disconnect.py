@@ -12,6 +12,7 @@ from django.db.models import Q
 
 from fluxer.directory.models import Channel, User
 from fluxer.errors import FluxerError
+from fluxer.progress import Progress
 from fluxer.snowflakes import GREATEST
 from regions.models import Server
 from voice import operations
@@ -76,29 +77,29 @@ class Command(BaseCommand):
     def _ask(self, question: str) -> None:
         if not sys.stdin.isatty():
             raise CommandError(f"{question} Nobody can be asked here: say --yes.")
-        if input(f"{question} [y/N] ").strip().lower() not in ("y", "yes"):
+        try:
+            answer = input(f"{question} [y/N] ")
+        except EOFError:
+            answer = ""
+        if answer.strip().lower() not in ("y", "yes"):
             raise CommandError("Nothing was done.")
 
     def _disconnect(self, wanted: Sequence[Wanted], reason: str) -> None:
         by = Actor(f"staff {_operator()} (voice_disconnect)", reason=reason)
         ended, failed = 0, 0
+        progress = Progress(self.stderr)
         for number, one in enumerate(wanted, 1):
+            progress(f"{number} of {len(wanted)} rooms")
             try:
                 ended += one.disconnect(by=by)
             except (FluxerError, DatabaseError) as error:
                 failed += 1
+                progress("")
                 self.stderr.write(f"channel {one.channel_id}: {error}")
-            self._progress(number, len(wanted))
+        progress("")
         self.stdout.write(f"{ended} connections ended.")
         if failed:
             raise CommandError(f"{failed} of {len(wanted)} rooms could not be done: try again.")
-
-    def _progress(self, done: int, of: int) -> None:
-        """On a terminal only, and gone at the end."""
-        if self.stderr.isatty() and of > 1:
-            end = "\r\033[K" if done == of else ""
-            self.stderr.write(f"\r{done} of {of} rooms{end}", ending="")
-            self.stderr.flush()
 
 
 def _operator() -> str:

@@ -6,6 +6,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
+from fluxer.progress import Progress
 from regions.models import Server
 from voice import tasks
 from voice.differences import Kind
@@ -34,8 +35,10 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, server: str | None, dry_run: bool, **options: Any) -> None:
         outcomes = []
-        for outcome in reconcile(_servers(server), is_dry=dry_run):
+        progress = Progress(self.stderr)
+        for outcome in reconcile(_servers(server), is_dry=dry_run, watch=progress):
             outcomes.append(outcome)
+            progress("")
             if not options["json"]:
                 self._tell(outcome, dry_run)
         if not dry_run and server is None:
