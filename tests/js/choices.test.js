@@ -111,6 +111,38 @@ describe("another channel while a token is on its way", () => {
 });
 
 describe("leaving", () => {
+  test("while one enters: the room is left, its seat given back, and what it says is old news", async () => {
+    let enter;
+    const connect = house.livekit.Room.prototype.connect;
+    house.livekit.Room.prototype.connect = async function (...to) {
+      await new Promise((resolve) => { enter = resolve; });
+      return connect.apply(this, to);
+    };
+    const joined = code(voice.join(lounge));
+    await quiet();
+    await voice.leave();
+    assert.equal(await joined, "LEFT");
+    house.room.say("Disconnected");
+    enter();
+    await quiet();
+    assert.equal(voice.state.at, "out");
+    assert.equal(voice.room, null);
+    assert.deepEqual(seats(), ["token 100", "leave conn_1"]);
+  });
+
+  test("and joining from what leaving tells: the leave goes first all the same", async () => {
+    await voice.join(lounge);
+    house.hold("PATCH /guilds/10/voice-states/@me");
+    const end = voice.on("people", () => (end(), code(voice.join(music))));
+    voice.leave();
+    await quiet();
+    assert.deepEqual(seats(), ["token 100", "leave conn_1"]);
+    await house.held.at(-1).answer();
+    assert.deepEqual(seats(), ["token 100", "leave conn_1", "token 200"]);
+    await quiet();
+    assert.equal(voice.state.at, "in");
+  });
+
   test("while a token is on its way: its seat is given back, and known to be when it resolves", async () => {
     house.hold(TOKEN);
     const joined = code(voice.join(lounge));
@@ -208,6 +240,31 @@ describe("moving", () => {
     assert.equal(await moved, "there");
     assert.ok(!causes.has("moved"));
     assert.equal(house.asked(TOKEN).length, 2);
+  });
+
+  test("twice, the second time while one enters: nothing is published on the way", async () => {
+    await voice.setMicrophone(true);
+    house.answers = {};
+    let enter;
+    const connect = house.livekit.Room.prototype.connect;
+    house.livekit.Room.prototype.connect = async function (...to) {
+      if (house.rooms.length === 2) await new Promise((resolve) => { enter = resolve; });
+      return connect.apply(this, to);
+    };
+    house.answers[MOVE] = { channel_id: MUSIC, connection_id: "conn_a" };
+    const first = code(voice.moveTo(MUSIC));
+    await quiet();
+    house.hold(TOKEN);
+    house.answers[MOVE] = { channel_id: STUDIO, connection_id: "conn_b" };
+    const second = code(voice.moveTo(STUDIO));
+    await quiet();
+    enter();
+    await quiet();
+    assert.equal(house.rooms[1].published.size, 0);
+    await house.held[0].answer();
+    assert.deepEqual([await first, await second], ["SUPERSEDED", "there"]);
+    await quiet();
+    assert.equal(house.room.published.size, 1);
   });
 
   test("to a channel that is full: one stays, and a move there later is a moderator's", async () => {

@@ -94,6 +94,52 @@ test("an open question for the camera holds no word about the microphone up, and
   assert.equal(house.asked("PATCH").at(-1).body.self_video, true);
 });
 
+describe("while LiveKit looks for its server, and what is sent may still arrive", () => {
+  const camera = () => house.room.published.get("camera")?.track;
+
+  beforeEach(async () => {
+    await voice.join(lounge);
+    await voice.setMicrophone(true);
+    allow();
+    await voice.setCamera(true);
+    house.room.state = "signalReconnecting";
+    house.room.say("SignalReconnecting");
+  });
+
+  async function found() {
+    house.room.state = "connected";
+    house.room.say("Reconnected");
+    await quiet();
+  }
+
+  test("a mute and a deafen silence at once", async () => {
+    const [track] = house.captured;
+    for (const silence of [(is) => voice.setMicrophone(!is), (is) => voice.setDeafened(is)]) {
+      await silence(true);
+      assert.equal(track.enabled, false);
+      await silence(false);
+      assert.equal(track.enabled, true);
+    }
+    await voice.setMicrophone(false);
+    await found();
+    assert.equal(microphone().isMuted, true);
+  });
+
+  test("a camera that is switched off is off at once", async () => {
+    await voice.setCamera(false);
+    assert.equal(house.captured[1].readyState, "ended");
+    await found();
+    assert.equal(camera(), undefined);
+  });
+
+  test("and one that is switched on again is seen again", async () => {
+    await voice.setCamera(false);
+    await voice.setCamera(true);
+    await found();
+    assert.equal(camera().mediaStreamTrack.readyState, "live");
+  });
+});
+
 describe("the screen", () => {
   let choose; // what to share
   const source = () => house.room.published.has("screen_share");

@@ -126,8 +126,8 @@ describe("joining", () => {
   test("leaving tells the service which connection", () => {
     const alice = new Traveller().in().on("leave");
     assert.equal(alice.journey.at, "out");
-    assert.deepEqual(alice.wants, ["close", "tellLeft"]);
-    assert.equal(alice.orders[1].connectionId, "conn_1");
+    assert.deepEqual(alice.wants, ["tellLeft", "close"]);
+    assert.equal(alice.orders[0].connectionId, "conn_1");
     assert.deepEqual(alice.on("leave").wants, []);
   });
 });

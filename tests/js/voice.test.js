@@ -95,6 +95,18 @@ describe("joining", () => {
     assert.equal(voice.state.why, "refused");
   });
 
+  test("a LiveKit that cannot even make a room is said to be in the way", async () => {
+    house.livekit.Room = class {
+      constructor() {
+        throw new TypeError("not like that");
+      }
+    };
+    const failure = voice.join(lounge).catch((error) => error);
+    await quiet();
+    for (let times = 0; times < 20; times += 1) await after(4000);
+    assert.equal((await failure).code, "CONNECT");
+  });
+
   test("an expired token is asked for once more", async () => {
     const given = [];
     voice = house.voice({ token: (refused) => given.push(refused) && (refused ? "fresh" : "stale") });

@@ -55,6 +55,11 @@ export class Capture {
     return asked?.answer ?? this.#ask(kind);
   }
 
+  /** Silent, or heard again, at once. @param {boolean} is */
+  hush(is) {
+    for (const track of this.#live("microphone")) track.enabled = !is;
+  }
+
   /** Whether it is on. @param {"microphone" | "camera" | "screen"} kind */
   has(kind) {
     return this.#live(kind).length > 0;

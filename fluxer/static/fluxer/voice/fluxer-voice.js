@@ -253,8 +253,9 @@ export class FluxerVoice {
   }
 
   async #advise() {
-    const { channelId, regionId } = this.state;
+    const { channelId, regionId, connectionId } = this.state;
     const regions = await this.regions({ channelId }).catch(() => []);
+    if (this.state.at !== "in" || this.state.connectionId !== connectionId) return;
     const others = regions.filter((region) => region.is_accessible && region.id !== regionId);
     this.#emitter.emit("advice", { regionId, regions: others });
   }

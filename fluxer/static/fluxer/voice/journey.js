@@ -81,7 +81,7 @@ const EVENTS = {
       arrived: journey.arrived,
     };
     const first = position ? { type: "locate", position } : token(after);
-    return [after, { type: "close" }, ...leaving(journey), first];
+    return [after, ...leaving(journey), { type: "close" }, first];
   },
 
   /** Where the person is; nothing, if that is not known. */
@@ -93,7 +93,7 @@ const EVENTS = {
   /** The person wants to be nowhere. */
   leave(journey) {
     const after = { ...START, run: journey.run + 1, arrived: journey.arrived };
-    return isUnderWay(journey) ? [after, { type: "close" }, ...leaving(journey)] : [after];
+    return isUnderWay(journey) ? [after, ...leaving(journey), { type: "close" }] : [after];
   },
 
   granted(journey, { grant }) {

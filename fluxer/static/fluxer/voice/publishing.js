@@ -82,25 +82,30 @@ export class Publishing {
     }
   }
 
+  /** What there is of a source in the room; what has ended, unplugged perhaps, is taken down. */
+  async #published(room, source) {
+    const track = room.localParticipant.getTrackPublication(source)?.track;
+    if (track?.mediaStreamTrack?.readyState !== "ended") return track;
+    await room.localParticipant.unpublishTrack(track, false);
+    return undefined;
+  }
+
   async #microphone(room, { canSpeak }) {
     const source = this.#livekit.Track.Source.Microphone;
-    const me = room.localParticipant;
-    const published = me.getTrackPublication(source)?.track;
+    const published = await this.#published(room, source);
     const is = this.wishes.microphone && canSpeak;
     if (!is) return published?.mute();
-    const isDead = published?.mediaStreamTrack?.readyState === "ended"; // unplugged, perhaps
-    if (published && !isDead) return published.unmute();
-    if (isDead) await me.unpublishTrack(published, false);
+    if (published) return published.unmute();
     const [track] = await this.#capture.take("microphone");
     if (!this.wishes.microphone || room.state !== "connected") return undefined;
     track.enabled = true; // the last room may have left it muted
-    return me.publishTrack(track, { source, dtx: true, red: true });
+    return room.localParticipant.publishTrack(track, { source, dtx: true, red: true });
   }
 
   async #camera(room, { canVideo }) {
     const source = this.#livekit.Track.Source.Camera;
     const me = room.localParticipant;
-    const published = me.getTrackPublication(source)?.track;
+    const published = await this.#published(room, source);
     if (!this.wishes.camera || !canVideo || this.#rung?.camera === false) {
       if (published) await me.unpublishTrack(published, false);
       this.#capture.release("camera");
@@ -120,7 +125,7 @@ export class Publishing {
     if (!is) this.#capture.release("screen");
     const pairs = [[ScreenShare, "video", is], [ScreenShareAudio, "audio", is && canStreamAudio]];
     for (const [source, kind, wanted] of pairs) {
-      const published = me.getTrackPublication(source)?.track;
+      const published = await this.#published(room, source);
       const track = tracks.find((one) => one.kind === kind);
       if (published && !wanted) await me.unpublishTrack(published, false);
       if (!published && wanted && track) await me.publishTrack(track, { source });

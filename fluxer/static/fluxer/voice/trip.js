@@ -126,18 +126,19 @@ export class Trip {
 
     /** The old room, if it still is one, is left when the new one is there. */
     connect: async ({ grant, run }) => {
-      const visit = this.#around.visit((name, detail) => this.#heard(visit, name, detail));
       this.#entering?.end();
-      this.#entering = visit;
+      let visit = null;
       try {
+        visit = this.#around.visit((name, detail) => this.#heard(visit, name, detail));
+        this.#entering = visit;
         await visit.enter(grant, this.#around.connect);
       } catch (cause) {
-        visit.end();
+        visit?.end();
         const error = new VoiceError("CONNECT", "The voice server does not answer.", { cause });
         this.on({ type: "failed", run, stage: "connect", error });
         return;
       }
-      if (this.#entering !== visit) return;
+      if (run !== this.journey.run) return void visit.end(); // not here, by now
       this.visit?.end();
       this.visit = visit;
       this.#entering = null;

@@ -44,7 +44,7 @@ export class Wishes {
   async set(kind, is) {
     this.#on[kind] = is;
     this.#trouble[kind] = null;
-    if (!is && kind === "screen") this.#capture.release(kind);
+    if (!is && ["camera", "screen"].includes(kind)) this.#capture.release(kind);
     this.#around.tell("wishes");
     const done = this.settle();
     await (done[kind] ?? done.microphone);
@@ -67,7 +67,9 @@ export class Wishes {
     const { microphone, camera, screen, deafened } = this.#on;
     const { visit, rung } = this.#around.now();
     if (visit) visit.deafened = deafened; // also what was wished while one entered
-    this.#publishing.wishes = { microphone: microphone && !deafened, camera, screen };
+    const isHeard = microphone && !deafened;
+    this.#capture.hush(!isHeard); // even while LiveKit looks for its server: what is off is off
+    this.#publishing.wishes = { microphone: isHeard, camera, screen };
     this.#publishing.rung = rung;
     const done = this.#publishing.settle(visit?.room);
     for (const work of Object.values(done)) {
