@@ -153,7 +153,7 @@ export class House {
     if (typeof said === "function") said = await Promise.race([said(asked), cut(signal)]);
     if (said === undefined) said = this.usual(asked);
     const { status = 200, ...rest } = said;
-    return { ok: status < 300, status, statusText: "", headers: new Headers(), json: async () => rest };
+    return { ok: status < 300, status, statusText: "", headers: new Headers(), json: async () => (Array.isArray(said) ? said : rest) };
   }
 
   usual({ method, path, body }) {

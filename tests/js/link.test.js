@@ -1,0 +1,96 @@
+// A link that is measured while one is in, and what follows from it. The clock is ours.
+import assert from "node:assert/strict";
+import { afterEach, beforeEach, mock, test } from "node:test";
+
+import { GUILD, House, LOUNGE, quiet } from "./house.js";
+
+let house;
+let voice;
+let told;
+let loss; // the part of what we send that does not arrive
+
+beforeEach(async () => {
+  mock.timers.enable({ apis: ["setTimeout", "setInterval", "Date"] });
+  house = new House();
+  house.answers = { "/rtc-regions": ["us-west", "eu-central"].map((id) => ({ id, is_accessible: true })) };
+  voice = house.voice();
+  told = { figures: [], step: [], advice: [] };
+  for (const name of Object.keys(told)) voice.on(name, (detail) => told[name].push(detail));
+  await voice.join({ guildId: GUILD, channelId: LOUNGE });
+  await voice.setCamera(true);
+  const me = house.room.localParticipant;
+  me.metadata = JSON.stringify({ region_id: "us-west" });
+  loss = 0;
+  measurable("camera");
+});
+
+/** A track that has statistics. */
+function measurable(source) {
+  house.room.published.get(source).track.getRTCStatsReport = async () => {
+    const timestamp = Date.now();
+    return new Map([
+      ["out", { id: "out", type: "outbound-rtp", bytesSent: timestamp, timestamp }],
+      ["heard", { id: "heard", type: "remote-inbound-rtp", fractionLost: loss, timestamp }],
+    ]);
+  };
+}
+
+afterEach(async () => {
+  await voice.leave();
+  mock.timers.reset();
+});
+
+async function after(seconds) {
+  for (let passed = 0; passed < seconds; passed += 1) {
+    mock.timers.tick(1000);
+    await quiet();
+  }
+}
+
+test("is measured every two seconds, from the second time on, until one leaves", async () => {
+  await after(3);
+  assert.equal(told.figures.length, 0);
+  await after(7);
+  assert.equal(told.figures.length, 4);
+  assert.equal(told.figures[0].up, 8000);
+  await voice.leave();
+  await after(10);
+  assert.equal(told.figures.length, 4);
+});
+
+test("that is poor takes the camera down to nothing, and it comes back by itself; the voice stays", async () => {
+  await voice.setMicrophone(true);
+  measurable("microphone");
+  loss = 0.3;
+  await after(24);
+  assert.deepEqual(told.step.map(({ rung }) => rung.name), ["medium", "low", "slow", "off"]);
+  assert.deepEqual([...house.room.published.keys()], ["microphone"]);
+  assert.equal(voice.wishes.camera, true);
+  loss = 0;
+  await after(16);
+  assert.equal(told.step.at(-1).direction, "up");
+  assert.deepEqual([...house.room.published.keys()], ["microphone", "camera"]);
+});
+
+test("that stays poor is a reason to think of another region, once", async () => {
+  await voice.setMicrophone(true);
+  measurable("microphone");
+  loss = 0.3;
+  await after(20);
+  assert.equal(told.advice.length, 0);
+  await after(40);
+  assert.deepEqual(told.advice.map(({ regionId, regions }) => [regionId, regions.map(({ id }) => id)]),
+    [["us-west", ["eu-central"]]]);
+});
+
+test("is none of their business any more who have left", async () => {
+  await voice.setMicrophone(true);
+  measurable("microphone");
+  loss = 0.3;
+  house.hold("/rtc-regions");
+  await after(30);
+  assert.equal(house.held.length, 1);
+  await voice.leave();
+  await house.held[0].answer([]);
+  assert.equal(told.advice.length, 0);
+});
