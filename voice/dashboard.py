@@ -35,7 +35,7 @@ def read(user: Any) -> dict[str, Any] | None:
         "atlas": atlas.draw(found.regions, found.servers),
         "curve": curve.curve(samples.of_a_day(now=now), now=now),
         "troubles": [(trouble, _link(trouble, user)) for trouble in found.troubles],
-        "steps": steps(found),
+        "steps": steps(found, user),
         "servers": found.servers[:SHOWN],
         "left_out": max(0, len(found.servers) - SHOWN),
         "strangers": samples.strangers_of_the_last_hour(now=now),
@@ -45,30 +45,35 @@ def read(user: Any) -> dict[str, Any] | None:
 
 def _link(trouble: Trouble, user: Any) -> str:
     """The page that mends it; none for who may not open it."""
-    app, model, page = trouble.url_name.removeprefix("admin:").rsplit("_", 2)
-    verb = {"add": "add", "change": "change"}.get(page, "view")
-    may = user.has_perm(f"{app}.{verb}_{model}") or user.has_perm(f"{app}.view_{model}")
-    return reverse(trouble.url_name, args=trouble.url_args) if may else ""
+    return _page(user, trouble.url_name, *trouble.url_args)
 
 
-def steps(found: Status) -> Sequence[Step]:
+def _page(user: Any, url_name: str, *args: object) -> str:
+    """The address of one of the admin's pages; none for who may not open it."""
+    app, model, page = url_name.removeprefix("admin:").rsplit("_", 2)
+    verbs = ("add",) if page == "add" else ("view", "change")
+    may = any(user.has_perm(f"{app}.{verb}_{model}") for verb in verbs)
+    return reverse(url_name, args=args) if may else ""
+
+
+def steps(found: Status, user: Any) -> Sequence[Step]:
     """From nothing to a server that people can talk on; none once one works."""
     working = [server for server in found.servers if server.takes_new_rooms and server.probed_at]
     if working:
         return ()
     first = found.servers[0] if found.servers else None
-    mend = reverse("admin:regions_server_change", args=[first.pk]) if first else ""
+    mend = _page(user, "admin:regions_server_change", first.pk) if first else ""
     return (
         Step(
             "Add a region: a name, an id like us-west, and where it is.",
             bool(found.regions),
-            reverse("admin:regions_region_add"),
+            _page(user, "admin:regions_region_add"),
         ),
         Step(
             "Add a LiveKit server to it: its wss:// address, API key and secret. It is tried at"
             " once, and you are told what is wrong.",
             bool(found.servers),
-            reverse("admin:regions_server_add"),
+            _page(user, "admin:regions_server_add"),
         ),
         Step(
             "Put its webhook address into LiveKit's configuration, with auto_create: false; the"

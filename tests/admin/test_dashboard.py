@@ -1,8 +1,11 @@
 """The first page says whether voice is well, where, and what to do first."""
 
+import re
 from datetime import timedelta
+from html import unescape
 from itertools import pairwise
 
+import pytest
 from django.test import Client
 from django.utils import timezone
 
@@ -10,6 +13,7 @@ from regions.models import Region, Server
 from tests.admin import pages
 from tests.admin.conftest import signed_in
 from tests.livekit.fake import FakeLiveKit
+from tests.regions.scene import MACHINE
 from tests.voice import scene
 from voice import atlas, curve, participants, samples, tasks
 from voice.audit import SERVICE
@@ -71,6 +75,28 @@ def test_no_link_leads_where_one_may_not_go(west: FakeLiveKit) -> None:
     html = client.get("/admin/").content.decode()
     assert "No region is the default" in html
     assert "/admin/regions/region/" not in html
+
+
+@pytest.mark.parametrize("codename", ["regions.view_server", "view", "regions.change_server"])
+def test_every_link_opens(db: None, codename: str) -> None:
+    client = signed_in("sam", codename, "regions.view_server")
+
+    def links() -> int:
+        html = client.get("/admin/").content.decode()
+        found = set(re.findall(r'href="(/admin/[^"]*)"', html[html.index("voice-dashboard") :]))
+        for link in found:
+            assert client.get(unescape(link)).status_code == 200, link
+        return len(found)
+
+    assert links()  # nothing is there yet
+    nowhere = Region.objects.create(pk="nowhere", name="Nowhere")
+    links()
+    Server.objects.create(region=nowhere, slug="a", **MACHINE)
+    for n in range(4):  # in one place: not all have room for a name
+        Region.objects.create(pk=f"here-{n}", name="Here", latitude=1, longitude=1)
+    links()
+    Server.objects.update(down_since=timezone.now(), probed_at=timezone.now())
+    assert links()
 
 
 def test_nothing_is_inline_that_a_policy_would_forbid(root: Client, west: FakeLiveKit) -> None:
