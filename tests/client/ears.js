@@ -5,6 +5,7 @@
   const ears = { heardAt: performance.now(), longest: 0, heard: {}, frames: {} };
   window.ears = ears;
   ears.touches = 0;
+  ears.film = []; // [when, whose, height, frames decoded since the entry before]
   for (const kind of ["pointerdown", "keydown"]) {
     addEventListener(kind, ({ isTrusted }) => (ears.touches += isTrusted), true);
   }
@@ -28,7 +29,11 @@
           const before = known.get(id) ?? {};
           known.set(id, entry);
           const since = (key) => (entry[key] ?? 0) - (before[key] ?? 0);
-          if (since("framesDecoded") > 0) ears.frames[who] = (ears.frames[who] ?? 0) + since("framesDecoded");
+          const frames = since("framesDecoded");
+          if (frames > 0) {
+            ears.frames[who] = (ears.frames[who] ?? 0) + frames;
+            ears.film.push([Date.now(), who, entry.frameHeight, frames]);
+          }
           const seconds = since("totalSamplesDuration");
           if (seconds <= 0 || since("totalAudioEnergy") / seconds < LOUD) return;
           const now = performance.now();

@@ -92,6 +92,17 @@ class Window:
         """Pictures of the other, since `listen`."""
         self.until(f"ears.frames[{other.id}] > 5", within=within)
 
+    def film(self, other: "Window", begin: float, end: float) -> tuple[set[int], float]:
+        """The heights of the other's pictures that were decoded here between two moments in
+        milliseconds, and how many frames a second."""
+        frames = [
+            (height, frames)
+            for at, who, height, frames in self.ask("ears.film")
+            if who == str(other.id) and begin <= at < end
+        ]
+        seconds = (end - begin) / 1000
+        return {height for height, _ in frames}, sum(count for _, count in frames) / seconds
+
     @property
     def silence(self) -> float:
         """Seconds of the longest silence since `listen`."""
