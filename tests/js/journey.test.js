@@ -2,7 +2,8 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 
-import { JOIN_LIMIT, START, step } from "../../fluxer/static/fluxer/voice/journey.js";
+import { START, step } from "../../fluxer/static/fluxer/voice/journey.js";
+import { JOIN_LIMIT } from "../../fluxer/static/fluxer/voice/turns.js";
 
 const LOUNGE = { guildId: "10", channelId: "100" };
 const FULL = { code: "VOICE_CHANNEL_FULL", message: "Voice channel is full", passes: false };
@@ -79,7 +80,7 @@ describe("joining", () => {
     const patient = { ...BUSY, retryAfter: 31 };
     const alice = new Traveller().on("join", { place: LOUNGE }).answer("failed", { stage: "token", error: patient });
     assert.equal(alice.journey.why, "gave_up");
-    assert.deepEqual(alice.wants, ["close"]);
+    assert.deepEqual(alice.wants, ["tellLeft", "close"]);
   });
 
   test("a busy service is asked again when it said so, and no sooner", () => {
@@ -218,6 +219,7 @@ describe("coming back", () => {
     assert.ok(tried > 170_000 && tried <= 180_000, `${tried}`);
     assert.equal(alice.journey.why, "gave_up");
     assert.equal(alice.journey.error.code, "CONNECT");
+    assert.equal(alice.orders.find(({ type }) => type === "tellLeft").connectionId, "conn_1");
   });
 
   test("a machine that slept has its whole time before it, in a wait or in a request", () => {

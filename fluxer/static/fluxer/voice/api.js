@@ -67,23 +67,11 @@ export class Api {
     const late = new AbortController();
     const timer = setTimeout(() => late.abort(), DEADLINE);
     try {
-      const token = typeof this.#token === "function" ? await this.#asked(refused, late.signal) : this.#token;
+      const give = this.#token;
+      const token = typeof give === "function" ? await asked(() => give(refused), late.signal) : give;
       return await this.#answer(method, path, body, { keepalive, signal: late.signal }, token);
     } finally {
       clearTimeout(timer);
-    }
-  }
-
-  /** A token from whoever gives it. Without one there is no use in asking, but there may be later. */
-  async #asked(refused, signal) {
-    const isLate = new Promise((_, reject) => {
-      signal.onabort = () => reject(signal.reason);
-    });
-    try {
-      return await Promise.race([this.#token(refused), isLate]);
-    } catch (cause) {
-      if (cause instanceof VoiceError) throw cause; // it knows better: UNAUTHORIZED, perhaps
-      throw new VoiceError("NO_TOKEN", "There is no token for the voice service just now.", { cause });
     }
   }
 
@@ -110,5 +98,18 @@ export class Api {
       retryAfter: Number(said.retry_after ?? answer.headers.get("Retry-After")) || 0,
       reason: said.reason,
     });
+  }
+}
+
+/** A token from whoever gives it. Without one there is no use in asking, but there may be later. */
+async function asked(give, signal) {
+  const isLate = new Promise((_, reject) => {
+    signal.onabort = () => reject(signal.reason);
+  });
+  try {
+    return await Promise.race([give(), isLate]);
+  } catch (cause) {
+    if (cause instanceof VoiceError) throw cause; // it knows better: UNAUTHORIZED, perhaps
+    throw new VoiceError("NO_TOKEN", "There is no token for the voice service just now.", { cause });
   }
 }

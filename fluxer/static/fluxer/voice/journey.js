@@ -9,12 +9,12 @@
  * connection is (`recovering`): moved or failed over, a token there; region changed or lost, a join
  * anew; put out, that is the end and says why.
  */
-import { nextDelay } from "./backoff.js";
+import { ask, due, end, pause, recover, settled, tellLeft, token } from "./turns.js";
 
 /**
  * @typedef {"out" | "joining" | "in" | "away" | "recovering" | "ended"} At
  * @typedef {{guildId: string | null, channelId: string, region?: string | null,
- *   latitude?: number, longitude?: number}} Place
+ *   latitude?: string, longitude?: string}} Place
  * @typedef {{code: string, message: string, passes: boolean, retryAfter: number,
  *   reason?: string}} Trouble
  * @typedef {object} Journey
@@ -36,12 +36,8 @@ import { nextDelay } from "./backoff.js";
  * @property {number | null} retryAt when it tries again
  */
 
-/** A first join is waited for less long than a return: somebody is looking at it. */
-export const JOIN_LIMIT = 30_000;
 /** A visit shorter than this was none: what threw it out may do so again. */
 export const SHORT = 5_000;
-/** No request and no connecting takes longer: if more has gone by, the machine slept. */
-export const STEP = 60_000;
 
 const GONE_FOR_GOOD = ["left", "disconnected", "no_access", "replaced", "channel_deleted"];
 const JOIN_ANEW = ["region_changed", "lost", "expired"];
@@ -77,23 +73,23 @@ const EVENTS = {
   /** The person wants to be somewhere. What was under way is dropped. */
   join(journey, { place, position = null, now }) {
     const after = {
-      ...START, at: "joining", place, run: journey.run + 1, since: now, due: now + STEP,
+      ...START, at: "joining", place, run: journey.run + 1, since: now, due: due(now),
       arrived: journey.arrived,
     };
     const first = position ? { type: "locate", position } : token(after);
-    return [after, ...leaving(journey), { type: "close" }, first];
+    return [after, ...(isUnderWay(journey) ? [tellLeft(journey)] : []), { type: "close" }, first];
   },
 
   /** Where the person is; nothing, if that is not known. */
   located(journey, { found, now }) {
-    const after = { ...journey, place: { ...journey.place, ...found }, since: now, due: now + STEP };
+    const after = { ...journey, place: { ...journey.place, ...found }, since: now, due: due(now) };
     return [after, token(after)];
   },
 
   /** The person wants to be nowhere. */
   leave(journey) {
     const after = { ...START, run: journey.run + 1, arrived: journey.arrived };
-    return isUnderWay(journey) ? [after, ...leaving(journey), { type: "close" }] : [after];
+    return isUnderWay(journey) ? [after, tellLeft(journey), { type: "close" }] : [after];
   },
 
   granted(journey, { grant }) {
@@ -184,8 +180,8 @@ const EVENTS = {
   },
 
   /** The network is back: worth trying at once, if nobody has asked us to wait. */
-  online(journey, event) {
-    return journey.error && !journey.error.retryAfter ? EVENTS.waited(journey, event) : [journey];
+  online(journey) {
+    return journey.error && !journey.error.retryAfter ? EVENTS.waited(journey) : [journey];
   },
 
   /** The wait is over. */
@@ -195,51 +191,3 @@ const EVENTS = {
     return [after, journey.next === "ask" ? ask(after) : token(after)];
   },
 };
-
-const ask = ({ place, connectionId }) => ({ type: "ask", place, connectionId });
-const token = ({ place, connectionId }) => ({ type: "token", place, connectionId });
-
-const leaving = (journey) =>
-  isUnderWay(journey) ? [{ type: "tellLeft", place: journey.place, connectionId: journey.connectionId }] : [];
-
-/** The same journey, to where the service has put its connection. */
-function settled(journey, state, heading) {
-  const isElsewhere = state.channel_id !== journey.place.channelId;
-  const moved = state.channel_id === heading ? null : "moved"; // by others
-  return {
-    ...journey,
-    place: { ...journey.place, channelId: state.channel_id },
-    connectionId: state.connection_id,
-    cause: isElsewhere ? moved : journey.cause,
-  };
-}
-
-function recover(journey, { now, cause = journey.cause, short = journey.short }) {
-  return {
-    ...journey, at: "recovering", run: journey.run + 1, attempt: 0, since: now, due: now + STEP,
-    cause, short, next: null, error: null, retryAt: null,
-  };
-}
-
-function pause(journey, next, error, now, { random, patience }) {
-  const limit = journey.at === "joining" ? { limit: JOIN_LIMIT } : {};
-  const since = now > journey.due ? now : journey.since; // no time to try goes by asleep
-  const delay = nextDelay(
-    { attempt: journey.attempt, elapsed: now - since, retryAfter: error?.retryAfter },
-    { ...patience, ...limit },
-    random,
-  );
-  if (delay === null) return end(journey, "gave_up", error);
-  const retryAt = now + delay;
-  const after = { ...journey, attempt: journey.attempt + 1, since, due: retryAt + STEP, next, error, retryAt };
-  return [after, { type: "wait", ms: delay }];
-}
-
-function end(journey, why, error = null) {
-  const { guildId, channelId, region } = journey.place;
-  const place = { guildId, channelId, region }; // not where the person is
-  const after = {
-    ...journey, at: "ended", place, run: journey.run + 1, why, error, next: null, retryAt: null,
-  };
-  return [after, { type: "close" }];
-}

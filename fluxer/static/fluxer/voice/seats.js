@@ -5,6 +5,7 @@
 
 export class Seats {
   #api;
+  /** @type {Promise<unknown>} */
   #last = Promise.resolve();
 
   /** @param {import("./api.js").Api} api */

@@ -1,0 +1,59 @@
+/** The turns that a journey takes, whatever was the reason. Pure. */
+import { nextDelay } from "./backoff.js";
+
+/** Milliseconds. A first join is waited for less long than a return: somebody is looking at it. */
+export const JOIN_LIMIT = 30_000;
+/** Milliseconds. No request and no connecting takes longer: if more has gone by, the machine slept. */
+const STEP = 60_000;
+
+/** When it will have got further, if nobody sleeps. @param {number} from milliseconds */
+export const due = (from) => from + STEP;
+
+export const ask = ({ place, connectionId }) => ({ type: "ask", place, connectionId });
+export const token = ({ place, connectionId }) => ({ type: "token", place, connectionId });
+export const tellLeft = ({ place, connectionId }) => ({ type: "tellLeft", place, connectionId });
+
+/** The same journey, to where the service has put its connection. */
+export function settled(journey, state, heading) {
+  const isElsewhere = state.channel_id !== journey.place.channelId;
+  const moved = state.channel_id === heading ? null : "moved"; // by others
+  return {
+    ...journey,
+    place: { ...journey.place, channelId: state.channel_id },
+    connectionId: state.connection_id,
+    cause: isElsewhere ? moved : journey.cause,
+  };
+}
+
+export function recover(journey, { now, cause = journey.cause, short = journey.short }) {
+  return {
+    ...journey, at: "recovering", run: journey.run + 1, attempt: 0, since: now, due: due(now),
+    cause, short, next: null, error: null, retryAt: null,
+  };
+}
+
+export function pause(journey, next, error, now, { random, patience }) {
+  const limit = journey.at === "joining" ? { limit: JOIN_LIMIT } : {};
+  const since = now > journey.due ? now : journey.since; // no time to try goes by asleep
+  const delay = nextDelay(
+    { attempt: journey.attempt, elapsed: now - since, retryAfter: error?.retryAfter },
+    { ...patience, ...limit },
+    random,
+  );
+  if (delay === null) {
+    const [over, close] = end(journey, "gave_up", error);
+    return [over, tellLeft(journey), close]; // nobody uses that seat
+  }
+  const retryAt = now + delay;
+  const after = { ...journey, attempt: journey.attempt + 1, since, due: due(retryAt), next, error, retryAt };
+  return [after, { type: "wait", ms: delay }];
+}
+
+export function end(journey, why, error = null) {
+  const { guildId, channelId, region } = journey.place;
+  const place = { guildId, channelId, region }; // not where the person is
+  const after = {
+    ...journey, at: "ended", place, run: journey.run + 1, why, error, next: null, retryAt: null,
+  };
+  return [after, { type: "close" }];
+}
