@@ -15,7 +15,7 @@ from django.urls import reverse
 
 from fluxer import snowflakes
 from fluxer.acting import acting_as
-from fluxer.errors import FluxerError, InternalError, from_exception
+from fluxer.errors import Conflict, FluxerError, InternalError, from_exception
 from fluxer.staff.actions import asking
 from fluxer.staff.fields import SoundJSONField
 from fluxer.staff.refusals import faults, sentence
@@ -151,11 +151,19 @@ class VerbPage(StaffPage):
             for name, value in _named(names, form.cleaned_data)
             if name not in {*self.key_fields, *keys}
         }
-        row = self.noun.change(**keys, **values) if change else self.noun.put(**keys, **values)[0]
+        row = self.noun.change(**keys, **values) if change else added(self.noun, **keys, **values)
         obj.pk = row.pk
 
     def delete_model(self, request: HttpRequest, obj: Any) -> None:
         self.noun.remove(**self.keys(obj))
+
+
+def added(noun: Any, **values: Any) -> Any:
+    """The new row. Conflict for one that somebody else added since the form found none."""
+    row, is_new = noun.put(**values)
+    if not is_new:
+        raise Conflict("Somebody else has just added this; open it to change it")
+    return row
 
 
 def remembering(field: Any) -> Any:

@@ -8,7 +8,7 @@ from django.contrib import admin
 from django.http import HttpRequest
 
 from fluxer.staff.actions import Action
-from fluxer.staff.pages import VerbPage, remembering
+from fluxer.staff.pages import VerbPage, added, remembering
 from regions import regions, servers
 from regions.admin.forms import ADDRESS, RESTRICTED, RegionForm, SecretHidden, ServerForm
 from regions.admin.servers import tell_trials, try_later
@@ -80,8 +80,11 @@ class RegionAdmin(VerbPage):
         written = {
             name: values[name] for name in names if name not in ("id", "region", "slug", "DELETE")
         }
-        verb: Any = servers.put if is_new else servers.change
-        verb(region_id=server.region_id, server_id=server.slug, **written)
+        keys = {"region_id": server.region_id, "server_id": server.slug}
+        if is_new:
+            added(servers, **keys, **written)
+        else:
+            servers.change(**keys, **written)
         try_later(request, server, form)
 
     def changeform_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:

@@ -152,6 +152,8 @@ def try_later(request: HttpRequest, server: Server, form: Any) -> None:
 
 def tell_trials(page: Any, request: HttpRequest) -> None:
     """Try what was saved, and say what was found. It is saved whatever that is."""
+    if hasattr(request, "refusal"):  # nothing was saved
+        return
     for region_id, server_id in vars(request).pop("servers_to_try", []):
         server = Server.objects.filter(region_id=region_id, slug=server_id).first()
         for finding in trial.run(server) if server else ():

@@ -1,7 +1,10 @@
 """A form writes what was changed in it, and says in words what is wrong."""
 
+import time
+
 import pytest
 from django.contrib.admin.models import LogEntry
+from django.db import connection, transaction
 from django.db.models import Model
 from django.test import Client
 
@@ -13,6 +16,7 @@ from tests.admin import pages
 from tests.admin.conftest import signed_in
 from tests.livekit.fake import FakeLiveKit
 from tests.voice import scene
+from tests.voice.races import Rival
 from voice.models import AuditEntry
 
 
@@ -179,6 +183,53 @@ def test_a_server_that_is_added_on_the_page_of_its_region_is_told_of_too(
     assert "http://testserver/webhooks/livekit/us-west/a" in told
     assert "Tried us-west/a: It answers" in told
     assert "It accepts the API key" in told
+
+
+def test_of_a_region_with_a_server_that_is_refused_nothing_is_saved_or_tried(
+    root: Client, west: FakeLiveKit
+) -> None:
+    server = Server.objects.get()
+    form = pages.opened(root, page_of(server.region))
+    new = {**VALID[Server], "endpoint": server.endpoint}
+    fields = {f"servers-1-{name}": value for name, value in new.items()}
+    told = pages.text(
+        pages.send(
+            root,
+            page_of(server.region),
+            {**form, **fields, "servers-TOTAL_FORMS": "2"},
+            **{"servers-0-api_secret": "n" * 32},
+        )
+    )
+    assert "this address is that of us-west/us-west-1" in told
+    assert "Tried" not in told
+    assert Server.objects.get().api_secret == server.api_secret
+
+
+@pytest.mark.django_db(transaction=True)
+def test_of_two_who_add_the_same_one_is_told(stage: None) -> None:
+    root = signed_in("root", is_superuser=True)
+    page = f"{pages.address(User)}add/"
+    form = {**pages.opened(root, page), "id": "900", "username": "second"}
+    rival = Rival(lambda: pages.text(pages.send(root, page, form)))
+    with transaction.atomic():
+        User.objects.create(pk=900, username="first")
+        rival.let_in(moment=0)
+        until = time.monotonic() + 10
+        while not somebody_waits():
+            assert time.monotonic() < until
+            time.sleep(0.02)
+    assert "Somebody else has just added this; open it to change it" in rival.finish()
+    assert User.objects.get(pk=900).username == "first"
+
+
+def somebody_waits() -> bool:
+    """For a lock of this database."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT 1 FROM pg_stat_activity"
+            " WHERE datname = current_database() AND wait_event_type = 'Lock'"
+        )
+        return cursor.fetchone() is not None
 
 
 def test_who_may_only_add_adds(db: None, livekit: FakeLiveKit) -> None:
