@@ -229,6 +229,18 @@ describe("coming back", () => {
     for (const alice of [inAWait, inARequest]) assert.ok(untilTheEnd(alice) > 170_000);
   });
 
+  test("a region that is not to be had any more is only a preference to one who comes back", () => {
+    const gone = { stage: "token", error: { code: "UNKNOWN_VOICE_REGION", passes: false } };
+    const alice = new Traveller().on("join", { place: { ...LOUNGE, region: "eu" } });
+    alice.answer("granted", { grant: { connection_id: "conn_1" } }).answer("connected").after(60_000);
+    alice.answer("dropped").answer("gone", { reason: "region_changed" }).answer("failed", gone);
+    assert.deepEqual(alice.wants, ["token"]);
+    assert.equal(alice.orders[0].place.region, null);
+    assert.equal(alice.answer("failed", gone).journey.why, "refused");
+    const bob = new Traveller().on("join", { place: { ...LOUNGE, region: "eu" } });
+    assert.equal(bob.answer("failed", gone).journey.why, "refused");
+  });
+
   test("an expired session is no reason to try again", () => {
     const alice = new Traveller().in().answer("dropped");
     alice.answer("failed", { stage: "ask", error: { code: "UNAUTHORIZED", passes: false } });
@@ -309,15 +321,14 @@ describe("moving", () => {
     const heading = "200";
     const asked = new Traveller().in().on("relocated", { state: there, heading });
     const dropped = new Traveller().in().answer("dropped").answer("found", { state: there, heading });
-    const told = new Traveller().in().on("told", { reason: "moved", heading });
-    assert.equal(told.journey.cause, null);
-    told.answer("found", { state: there, heading });
+    const told = new Traveller().in().on("told", { reason: "moved" });
+    told.answer("found", { state: there, heading, reason: "moved" });
     for (const alice of [asked, dropped, told]) {
       assert.equal(alice.journey.cause, null);
       assert.deepEqual(alice.wants, ["token"]);
     }
-    const elsewhere = new Traveller().in().on("told", { reason: "moved", heading: "300" });
-    elsewhere.answer("found", { state: there, heading: "300" });
+    const elsewhere = new Traveller().in().on("told", { reason: "moved" });
+    elsewhere.answer("found", { state: there, heading: "300", reason: "moved" });
     assert.equal(elsewhere.journey.cause, "moved");
   });
 
@@ -342,16 +353,21 @@ describe("a gateway that tells", () => {
   });
 
   test("it was another device: nothing happens", () => {
-    const alice = new Traveller().in().on("told", { reason: "moved" });
-    alice.answer("found", { state: { channel_id: "100", connection_id: "conn_1" } });
+    const alice = new Traveller().in();
+    const before = alice.journey;
+    alice.on("told", { reason: "moved" });
+    assert.equal(alice.journey, before);
+    alice.answer("found", { state: { channel_id: "100", connection_id: "conn_1" }, reason: "moved" });
     assert.deepEqual(alice.wants, []);
-    assert.equal(alice.journey.at, "in");
+    assert.equal(alice.journey, before);
   });
 
   test("failed over: a token, for the same connection", () => {
     const alice = new Traveller().in().on("told", { reason: "failed_over" });
-    alice.answer("found", { state: { channel_id: "100", connection_id: "conn_1" } });
+    assert.equal(alice.orders[0].reason, "failed_over");
+    alice.answer("found", { state: { channel_id: "100", connection_id: "conn_1" }, reason: "failed_over" });
     assert.deepEqual(alice.wants, ["token"]);
+    assert.equal(alice.journey.cause, "failed_over");
   });
 
   test("that it does not answer just now does not matter to one who is in", () => {

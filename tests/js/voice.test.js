@@ -202,6 +202,33 @@ describe("coming back", () => {
   });
 });
 
+describe("a gateway", () => {
+  const update = (reason, id) => ({ type: "VOICE_SERVER_UPDATE", data: { connection_id: id, reason } });
+
+  beforeEach(() => voice.join(lounge));
+
+  test("that tells of a dead server: there at once, and told why", async () => {
+    const causes = new Set();
+    voice.on("state", ({ cause }) => causes.add(cause));
+    house.answers = { "GET /guilds/10/voice-states/@me": { channel_id: LOUNGE, connection_id: "conn_1" } };
+    voice.told(update("failed_over", "conn_1"));
+    await quiet();
+    assert.deepEqual([...causes], ["failed_over", null]);
+    assert.deepEqual(house.asked("/voice/token").at(-1).body.connection_id, "conn_1");
+    assert.deepEqual(house.rooms.map(({ state }) => state), ["disconnected", "connected"]);
+  });
+
+  test("that tells of another device: nothing happens, and nothing is said of it", async () => {
+    house.answers = { "GET /guilds/10/voice-states/@me": { channel_id: LOUNGE, connection_id: "conn_1" } };
+    const said = house.states.length;
+    voice.told(update("moved", "conn_other"));
+    voice.told(update("failed_over", "conn_other"));
+    await quiet();
+    assert.equal(house.states.length, said);
+    assert.equal(house.rooms.length, 1);
+  });
+});
+
 describe("what one wants and may", () => {
   beforeEach(() => voice.join(lounge));
 
@@ -236,6 +263,27 @@ describe("what one wants and may", () => {
     house.room.say("ParticipantPermissionsChanged", null, me);
     await quiet();
     assert.equal(house.room.published.has("microphone"), true);
+  });
+
+  test("what LiveKit would not publish is tried again, until it does or one thinks better of it", async () => {
+    const me = house.room.localParticipant;
+    const { publishTrack } = me;
+    let tried = 0;
+    me.publishTrack = async () => {
+      tried += 1;
+      throw new Error("publication timed out");
+    };
+    await voice.setMicrophone(true);
+    await after(2000);
+    assert.equal(tried, 2);
+    await voice.setMicrophone(false);
+    await after(10_000);
+    assert.equal(tried, 2);
+    await voice.setMicrophone(true);
+    me.publishTrack = publishTrack;
+    await after(2000);
+    assert.ok(house.room.published.has("microphone"));
+    assert.equal(house.captured.length, 1);
   });
 
   test("a device that is refused is said to be, and not wanted any more", async () => {

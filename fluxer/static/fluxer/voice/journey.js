@@ -129,18 +129,16 @@ const EVENTS = {
    * Somebody (a gateway) says that our connection has to go elsewhere: no need to wait until LiveKit
    * lets go. We stay in until it is known where to.
    */
-  told(journey, { reason, heading }) {
-    if (!["in", "away"].includes(journey.at)) return [journey];
-    const after = { ...journey, cause: reason === "moved" && heading ? null : reason };
-    return [after, ask(after)];
+  told(journey, { reason }) {
+    return [journey, ...(["in", "away"].includes(journey.at) ? [{ ...ask(journey), reason }] : [])];
   },
 
-  /** The service says where our connection is. */
-  found(journey, { state, now, heading }) {
+  /** The service says where our connection is; `reason`: why it was asked, if we were told to. */
+  found(journey, { state, now, heading, reason = journey.cause }) {
     const isSame = state.connection_id === journey.connectionId;
     const stays = ["in", "away"].includes(journey.at);
-    if (isSame && stays && journey.cause !== "failed_over") return [{ ...journey, cause: null }];
-    const after = settled(stays ? recover(journey, { now }) : journey, state, heading);
+    if (isSame && stays && reason !== "failed_over") return [journey]; // another one was meant
+    const after = settled(stays ? recover(journey, { now, cause: reason }) : journey, state, heading);
     return [after, token(after)];
   },
 
@@ -170,6 +168,11 @@ const EVENTS = {
     if (error.code === "VOICE_CONNECTION_NOT_FOUND") {
       // It ended while we were on our way; ask why.
       return pause(journey, "ask", error, now, chance);
+    }
+    if (error.code === "UNKNOWN_VOICE_REGION" && journey.at !== "joining" && journey.place.region) {
+      // It was only a preference, and going on matters more.
+      const after = { ...journey, place: { ...journey.place, region: null } };
+      return [after, token(after)];
     }
     if (stage !== "connect" && !error.passes) {
       const isOut = journey.at !== "joining" && NOT_HERE.includes(error.code);

@@ -5,6 +5,8 @@
  */
 import { VoiceError } from "./api.js";
 
+const AGAIN = 2000; // milliseconds
+
 /** LiveKit's numbers of the sources in a permission. */
 const SOURCE = { camera: 1, microphone: 2, screen: 3, screenAudio: 4 };
 
@@ -28,6 +30,7 @@ export class Publishing {
   #livekit;
   #capture;
   #failed;
+  #again = {};
   #work = { microphone: Promise.resolve(), camera: Promise.resolve(), screen: Promise.resolve() };
 
   /**
@@ -54,9 +57,14 @@ export class Publishing {
    */
   settle(room) {
     for (const kind of Object.keys(this.#work)) {
-      this.#work[kind] = this.#work[kind].then(() => this.#settle(kind, room)).catch(() => {});
+      this.#compare(kind, room);
     }
     return { ...this.#work };
+  }
+
+  #compare(kind, room) {
+    clearTimeout(this.#again[kind]);
+    this.#work[kind] = this.#work[kind].then(() => this.#settle(kind, room)).catch(() => {});
   }
 
   async #settle(kind, room) {
@@ -67,15 +75,19 @@ export class Publishing {
       camera: () => this.#camera(room, may),
       screen: () => this.#screen(room, may),
     };
-    await this.#try(kind, work[kind]);
+    await this.#try(kind, room, work[kind]);
   }
 
-  async #try(kind, work) {
+  async #try(kind, room, work) {
     try {
       await work();
     } catch (error) {
-      // The room, or the right, went away meanwhile: the next comparison has another chance.
-      if (!(error instanceof VoiceError) || error.code === "SUPERSEDED") return;
+      if (error.code === "SUPERSEDED") return;
+      if (!(error instanceof VoiceError)) {
+        // The room, or the right, went away meanwhile; or LiveKit was too slow, and nobody would hear.
+        this.#again[kind] = setTimeout(() => this.#compare(kind, room), AGAIN);
+        return;
+      }
       this.wishes[kind] = false;
       this.#capture.release(kind);
       this.#failed(kind, error);

@@ -114,10 +114,10 @@ export class Trip {
       }
     },
 
-    ask: async ({ place, connectionId, run }) => {
+    ask: async ({ place, connectionId, reason, run }) => {
       try {
         const state = await this.#seats.own("GET", { connection_id: connectionId }, place);
-        this.on({ type: "found", run, state });
+        this.on({ type: "found", run, state, reason });
       } catch (error) {
         if (error.code === "UNKNOWN_VOICE_STATE") this.on({ type: "gone", run, reason: error.reason });
         else this.on({ type: "failed", run, stage: "ask", error: known(error) });
