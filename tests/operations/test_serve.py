@@ -146,10 +146,13 @@ def test_the_health_check_of_the_image(serve: Callable[..., Serving], tmp_path: 
             cwd=ROOT, env=os.environ | environment, check=False,
         ).returncode  # fmt: skip
 
-    serving = serve("web", ALLOWED_HOSTS="voice.example.org")
+    hosts = tmp_path / "hosts"
+    hosts.write_text("voice.example.org")
+    serving = serve("web", ALLOWED_HOSTS_FILE=str(hosts))
     serving.wait(lambda: serving.get("/healthz", Host="voice.example.org")[0] == 200)
     port = str(serving.port)
     assert check("web", PORT=port, ALLOWED_HOSTS="voice.example.org") == 0
+    assert check("web", PORT=port, ALLOWED_HOSTS="") == 0  # it was given in a file
     assert serving.stop() == 0
     assert check("web", PORT=port, ALLOWED_HOSTS="voice.example.org") == 1
     beat = tmp_path / "beat"
