@@ -36,6 +36,14 @@ const seats = () => house.requests
 const connected = () => house.rooms.filter((room) => room.state === "connected").length;
 const code = (promise) => promise.then(() => "there", (error) => error.code);
 
+/** What nobody caught. */
+function failures() {
+  const uncaught = [];
+  const caught = (error) => uncaught.push(error.message);
+  process.on("unhandledRejection", caught);
+  return { uncaught, over: () => process.off("unhandledRejection", caught) };
+}
+
 describe("another channel while a token is on its way", () => {
   test("the first seat is given back before another one is asked for", async () => {
     house.hold(TOKEN);
@@ -128,6 +136,18 @@ describe("leaving", () => {
     assert.equal(voice.state.at, "out");
     assert.equal(voice.room, null);
     assert.deepEqual(seats(), ["token 100", "leave conn_1"]);
+  });
+
+  test("from what arriving tells: out, and nothing is measured or asked of a room that is left", async () => {
+    const { uncaught, over } = failures();
+    voice.on("state", ({ at }) => at === "in" && voice.leave());
+    await code(voice.join(lounge));
+    await quiet();
+    mock.timers.tick(10_000);
+    await new Promise(setImmediate);
+    over();
+    assert.deepEqual(uncaught, []);
+    assert.equal(voice.state.at, "out");
   });
 
   test("and joining from what leaving tells: the leave goes first all the same", async () => {

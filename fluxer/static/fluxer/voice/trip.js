@@ -143,7 +143,7 @@ export class Trip {
       this.visit = visit;
       this.#entering = null;
       this.on({ type: "connected", run });
-      this.#around.tell("entered");
+      if (this.visit === visit) this.#around.tell("entered"); // who hears of it may have left
     },
 
     wait: ({ ms, run }) => {
