@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import pytest
 from django.test import Client
 
 from fluxer.directory.models import Channel, Guild, Member, User
@@ -80,6 +81,30 @@ def test_a_mute_is_followed_and_audited(root: Client, west: FakeLiveKit) -> None
     member.refresh_from_db()
     assert member.mute
     assert AuditEntry.objects.get().actor == "staff root"
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        {"mute": "on"},
+        {"deaf": "on"},
+        {"timed_out_until_0": "2099-01-01", "timed_out_until_1": "00:00"},
+    ],
+)
+def test_who_does_not_moderate_silences_nobody_who_is_in(
+    west: FakeLiveKit, words: dict[str, str]
+) -> None:
+    walter = signed_in("walter", "view", "directory.change_member")
+    scene.seat(scene.BOB, server=Server.objects.get(), is_joined=True)
+    member = Member.objects.get(user=scene.BOB)
+    page = f"{pages.address(Member)}{member.pk}/change/"
+    answer = pages.send(walter, page, pages.opened(walter, page), **words)
+    assert "takes the permission to moderate voice" in pages.text(answer)
+    pages.send(walter, page, pages.opened(walter, page), nick="bobby")
+    member.refresh_from_db()
+    assert (member.nick, member.mute, member.deaf, member.timed_out_until) == (
+        "bobby", False, False, None,
+    )  # fmt: skip
 
 
 def test_a_new_guild_has_everyone_and_its_owner(root: Client, stage: None) -> None:

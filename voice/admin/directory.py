@@ -19,6 +19,7 @@ NOT_YOURS = (
     "to put them out takes the permission to moderate voice; have it done by who has it, or wait"
     " until they left"
 )
+SILENCE = ("mute", "deaf", "timed_out_until")  # what moderators say of a member
 
 
 class PutsOut:
@@ -64,6 +65,13 @@ class VoiceGuildAdmin(PutsOut, GuildAdmin):
 class VoiceMemberAdmin(PutsOut, MemberAdmin):
     def states(self, row: Any) -> QuerySet[VoiceState]:
         return VoiceState.objects.filter(user=row.user_id, channel__guild=row.guild_id)
+
+    def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
+        said = "They are in voice, and to change that takes the permission to moderate voice"
+        words = [name for name in SILENCE if name in form.changed_data]
+        if change and words and not request.user.has_perm(MODERATE) and self.states(obj).exists():
+            raise InvalidFormBody.at(words[0], "MISSING_PERMISSIONS", said)
+        super().save_model(request, obj, form, change)
 
 
 @admin.register(Channel)
