@@ -62,8 +62,11 @@ class Restore(Action):
         return "" if row.is_active else "stays inactive: make it active on its own page"
 
     def do(self, row: Server, *, by: str, values: Any) -> str:
-        servers.restore(region_id=row.region_id, server_id=row.slug)
-        return "takes new rooms again" if row.is_active else "is still inactive"
+        now = servers.restore(region_id=row.region_id, server_id=row.slug)
+        if not now.is_active:
+            return "is still inactive"
+        is_up = now.down_since is None and now.failing_since is None
+        return "takes new rooms again" if is_up else "takes new rooms again once it answers"
 
 
 class StateFilter(admin.SimpleListFilter):

@@ -2,6 +2,7 @@
 
 import time
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from django.contrib.admin.models import LogEntry
@@ -20,6 +21,8 @@ from tests.voice.frozen import hold
 from tests.voice.scene import ALICE, BOB, MOIRA, VOICE, Caller
 from voice import pins
 from voice.models import AuditEntry, DueRoom, EndedConnection, RoomPin, VoiceState
+
+NOW = timezone.now()
 
 
 def audited() -> list[tuple[str, str]]:
@@ -44,6 +47,24 @@ def test_draining_asks_drains_and_is_remembered(olaf: Client, west: FakeLiveKit)
     assert is_draining()
     assert history() == ["Drain: takes no new rooms any more"]
     pages.do(olaf, Server, "restore", server)
+    assert not is_draining()
+
+
+@pytest.mark.parametrize(
+    ("is_like", "words"),
+    [
+        ({}, "takes new rooms again"),
+        ({"down_since": NOW}, "takes new rooms again once it answers"),
+        ({"failing_since": NOW}, "takes new rooms again once it answers"),
+        ({"is_active": False}, "is still inactive"),
+    ],
+)
+def test_a_restored_server_promises_no_more_than_it_holds(
+    olaf: Client, west: FakeLiveKit, is_like: dict[str, Any], words: str
+) -> None:
+    Server.objects.update(is_draining=True, **is_like)
+    pages.do(olaf, Server, "restore", Server.objects.get())
+    assert history() == [f"Restore: {words}"]
     assert not is_draining()
 
 
