@@ -104,7 +104,12 @@ def _carry_out(
     failed: list[str] = []
     left: list[str] = []
     until = time.monotonic() + PATIENCE
-    action.begin(rows)
+    try:
+        action.begin(rows)
+    except (FluxerError, DatabaseError) as error:
+        told = f"{action.label}: {sentence(from_exception(error))}"
+        page.message_user(request, told, messages.ERROR)
+        return
     for row in rows:
         if (done or failed) and time.monotonic() > until:
             left.append(f"{action.label}: {row}: not done, there was no time left; do it again")

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from django.contrib.admin.models import LogEntry
+from django.db import transaction
 from django.test import Client
 from django.utils import timezone
 
@@ -18,6 +19,7 @@ from tests.admin.conftest import signed_in
 from tests.livekit.fake import FakeLiveKit
 from tests.voice import scene
 from tests.voice.frozen import hold
+from tests.voice.races import Rival
 from tests.voice.scene import ALICE, BOB, MOIRA, VOICE, Caller
 from voice import pins
 from voice.models import AuditEntry, DueRoom, EndedConnection, RoomPin, VoiceState
@@ -237,6 +239,18 @@ def test_what_there_is_no_time_for_is_named_and_left(
         "us-east"
     ]
     assert len(history()) == 1
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_database_that_is_too_busy_to_begin_is_told(west: FakeLiveKit) -> None:
+    root = signed_in("root", is_superuser=True)
+    server = Server.objects.get()
+    rival = Rival(lambda: pages.do(root, Server, "probe_now", server))
+    with transaction.atomic():
+        Server.objects.select_for_update().get()
+        rival.let_in(moment=30)
+    assert "Probe now: The service is busy or its database is away" in rival.finish()
+    assert not history()
 
 
 def test_servers_that_hang_are_probed_together(root: Client, west: FakeLiveKit) -> None:
