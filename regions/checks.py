@@ -1,7 +1,7 @@
 """Can anybody talk at all? What is wrong with the regions, in sentences with hints.
 
-Only run where a database is at hand (`check --database default`), and warnings only: they are
-about what an operator has yet to do, and everything but joining works without it.
+Run by `manage.py check` alone, since it asks the database, and warnings only: they are about what
+an operator has yet to do, and everything but joining works without it.
 """
 
 from __future__ import annotations

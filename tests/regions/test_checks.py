@@ -1,4 +1,4 @@
-"""`manage.py check --database default` says what keeps people from talking."""
+"""`manage.py check` says what keeps people from talking."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from django.core import checks
+from django.core.management import call_command
 from django.test import override_settings
 from django.utils import timezone
 
@@ -27,6 +28,12 @@ def test_without_regions_it_says_how_to_add_one() -> None:
     assert set(found()) == {"regions.W001"}
     assert "regions_import" in found()["regions.W001"]
     assert not usable_server_exists()
+
+
+def test_nobody_has_to_name_the_database(capsys: pytest.CaptureFixture[str]) -> None:
+    for options in ([], ["--database", "default"]):
+        call_command("check", *options)
+        assert capsys.readouterr().err.count("There is no voice region") == 1
 
 
 @pytest.mark.parametrize(
