@@ -124,6 +124,12 @@ describe("joining", () => {
     assert.doesNotMatch(JSON.stringify(alice.journey), /45\.46|9\.19/);
   });
 
+  test("what the person takes to say where they are is none of the time to join", () => {
+    const alice = new Traveller().on("join", { place: LOUNGE, position: true }).after(14_000);
+    alice.answer("located", { found: {} }).after(20_000);
+    assert.deepEqual(alice.answer("failed", { stage: "token", error: BUSY }).wants, ["wait"]);
+  });
+
   test("leaving tells the service which connection", () => {
     const alice = new Traveller().in().on("leave");
     assert.equal(alice.journey.at, "out");
