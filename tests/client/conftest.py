@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, sync_playwright
+from playwright.sync_api import Browser, sync_playwright
 
 from tests import browser as browsers
 from tests.client.house import House
@@ -71,22 +71,24 @@ def house(
 
 @pytest.fixture
 def window(chromium: Browser, house: House) -> Iterator[Open]:
-    """Opens a window for somebody; all are closed at the end, and nobody stays in."""
-    contexts: list[BrowserContext] = []
+    """Opens a window for somebody. At the end all are well and closed, and nobody stays in."""
+    windows: list[Window] = []
 
     def open_(name: str = "", **options: Any) -> Window:
         options.setdefault("viewport", {"width": 1100, "height": 720})
         context = chromium.new_context(**options)
         context.grant_permissions(["camera", "microphone"], origin=house.url)
         context.add_init_script(path=EARS)
-        contexts.append(context)
         window = Window(context.new_page(), house.url)
+        windows.append(window)
         return window.sign_in(name) if name else window
 
     yield open_
-    for context in contexts:
-        context.close()
+    for one in windows:
+        one.close()
     house.empty()
+    for one in windows:
+        one.assert_well()
 
 
 @pytest.fixture

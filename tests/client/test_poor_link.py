@@ -44,7 +44,7 @@ def test_the_camera_gives_way_and_comes_back(window: Open, tmp_path: Path) -> No
     throttle(session)
     alice.join("Lounge")
     alice.press("Camera")
-    bob.until("ears.film.at(-1)?.[2] === 720")
+    bob.until("ears.film.at(-1)?.[2] === 720", within=20)
     alice.ask(STEPS)
     bob.hears(alice)
     bob.listen()
@@ -71,7 +71,7 @@ def test_the_camera_gives_way_and_comes_back(window: Open, tmp_path: Path) -> No
         if rung == "slow":
             expect(alice.notice()).to_contain_text("Your connection is better")
     expect(alice.notice()).to_contain_text("Your camera is back")
-    bob.until("ears.film.at(-1)[2] === 720")
+    bob.until("ears.film.at(-1)[2] === 720", within=20)
 
     print(f"\nthrottled: silence of {bob.silence:.2f} s (bob)")
     assert bob.silence <= 3

@@ -9,7 +9,7 @@ from playwright.sync_api import Route, expect
 from fluxer.directory.permissions import Permission
 from tests.client.conftest import Open
 from tests.client.house import House
-from tests.client.window import Window
+from tests.client.window import PUT_OUT, Window
 from voice import demo
 
 CAROL = 9003
@@ -17,6 +17,7 @@ CAROL = 9003
 
 def test_who_is_disconnected_is_told_and_stays_out(talk: tuple[Window, Window]) -> None:
     alice, bob = talk
+    bob.bears(PUT_OUT)
     menu = alice.moderate("Bob")
     menu.get_by_role("button", name="Disconnect").click()
 
@@ -53,7 +54,7 @@ def test_who_is_muted_by_a_moderator_is_told_and_speaks_again_when_that_ends(
 def test_a_full_channel(window: Open) -> None:
     for name in ("Alice", "Bob"):
         window(name).join("Booth for two", talk=False)
-    carol = window("Carol")
+    carol = window("Carol").bears("status of 400")
     carol.choose("Booth for two")
     expect(carol.notice().get_by_role("alert")).to_contain_text("This channel is full.")
     expect(carol.page.locator("#place")).to_have_text("Nowhere yet")
@@ -62,13 +63,29 @@ def test_a_full_channel(window: Open) -> None:
 def test_no_permission(window: Open, house: House) -> None:
     deny = {"id": str(CAROL), "type": 1, "allow": "0", "deny": str(int(Permission.CONNECT))}
     house.tell(f"channels/{demo.MUSIC}", {"overwrites": [deny]}, "PATCH")
-    carol = window("Carol")
+    carol = window("Carol").bears("status of 403")
     carol.choose("Music")
     expect(carol.notice().get_by_role("alert")).to_contain_text("do not have permission")
 
 
+def test_what_a_moderator_lost_the_permission_for(window: Open, house: House) -> None:
+    window("Carol").join("Lounge", talk=False)
+    bob = window("Bob").join("Lounge", talk=False).bears("status of 403")
+    lost = Permission.MUTE_MEMBERS | Permission.UPDATE_RTC_REGION
+    deny = {"id": str(demo.MODERATOR), "type": 1, "allow": "0", "deny": str(int(lost))}
+    house.tell(f"channels/{demo.LOUNGE}", {"overwrites": [deny]}, "PATCH")
+    menu = bob.moderate("Carol")
+    menu.get_by_role("button", name="Mute for everybody").click()
+    expect(menu.get_by_role("alert")).to_have_text("You do not have permission to do this to them.")
+    menu.get_by_role("button", name="Close").click()
+    bob.page.get_by_role("button", name="Change", exact=True).click()
+    expect(bob.notice().get_by_role("alert")).to_have_text(
+        "You do not have permission to change this channel's region."
+    )
+
+
 def test_a_permission_that_goes_while_one_is_in(window: Open, house: House) -> None:
-    carol = window("Carol").join("Music", talk=False)
+    carol = window("Carol").join("Music", talk=False).bears(PUT_OUT)
     deny = {"id": str(CAROL), "type": 1, "allow": "0", "deny": str(int(Permission.CONNECT))}
     house.tell(f"channels/{demo.MUSIC}", {"overwrites": [deny]}, "PATCH")
     expect(carol.notice().get_by_role("alert")).to_contain_text("no longer have access")
@@ -81,9 +98,10 @@ def test_no_server(window: Open, house: House) -> None:
     try:
         alice, bob = window("Alice"), window("Bob")
         for one in (alice, bob):
-            one.choose("Lounge")
+            one.bears("status of 503").choose("Lounge")
             expect(one.notice()).to_contain_text("no voice server at the moment. Trying again")
-        bob.notice().get_by_role("button", name="Stop trying").click()
+        bob.notice().get_by_role("button", name="Stop trying").press("Enter")
+        expect(bob.page.locator("#place")).to_be_focused()
         expect(bob.page.locator("#status")).to_have_text("Choose a channel to talk.")
         expect(bob.notice()).to_have_text("")
     finally:
@@ -96,7 +114,7 @@ def test_no_server(window: Open, house: House) -> None:
 
 def test_a_voice_server_that_is_newer_than_the_page(window: Open, house: House) -> None:
     """The page may connect only to the servers that were there when it was loaded; it says so."""
-    alice = window("Alice")
+    alice = window("Alice").bears("//localhost:", PUT_OUT, r"\{room: ")
     server, known = "regions/eu-central/servers/eu-central-1", house.address("eu-central")
     house.tell(server, {**known, "endpoint": known["endpoint"].replace("127.0.0.1", "localhost")})
     try:
@@ -112,7 +130,7 @@ def test_a_voice_server_that_is_newer_than_the_page(window: Open, house: House) 
 
 
 def test_an_expired_session(window: Open) -> None:
-    alice = window()
+    alice = window().bears("status of 401")
     alice.page.route("**/demo/session", expired)
     alice.page.goto(alice.url)
     alice.page.get_by_role("button", name="Alice").click()
@@ -135,6 +153,7 @@ def sign(claims: dict[str, Any]) -> str:
 
 def test_a_service_that_is_away_is_said_to_be(window: Open) -> None:
     alice = window("Alice").join("Lounge", talk=False)
+    alice.bears("ERR_FAILED")
     alice.page.route("**/guilds/**", lambda route: route.abort())
     expect(alice.page.locator("#stale")).to_contain_text("may be out of date")
     alice.page.unroute("**/guilds/**")

@@ -7,6 +7,15 @@ from playwright.sync_api import ConsoleMessage, Page, expect
 
 from voice import demo
 
+# What LiveKit's client says whenever a server lets go of it.
+LET_GO = (
+    "could not createOffer with closed peer connection",
+    "DataChannel error",
+    "data channel '[A-Z]+' closed unexpectedly",
+)
+# And what the browser says when it then asks where to go, and is told that it is nowhere.
+PUT_OUT = "status of 404"
+
 
 class Window:
     """alice's, bob's or carol's."""
@@ -15,6 +24,7 @@ class Window:
         self.page, self.url = page, url
         self.name = ""
         self.faults: list[str] = []
+        self._borne = list(LET_GO)
         page.set_default_timeout(10_000)
         page.on("console", self._said)
         page.on("pageerror", lambda error: self.faults.append(f"a script failed: {error}"))
@@ -22,6 +32,17 @@ class Window:
     def _said(self, message: ConsoleMessage) -> None:
         if message.type in ("error", "warning"):
             self.faults.append(f"{message.type}: {message.text}")
+
+    def bears(self, *faults: str) -> "Window":
+        """What the test provokes, as regular expressions; no other fault is borne."""
+        self._borne += faults
+        return self
+
+    def assert_well(self) -> None:
+        """The page has said nothing in the console but what is borne, and no script has failed."""
+        borne = re.compile("|".join(self._borne))
+        left = [fault for fault in self.faults if not borne.search(fault)]
+        assert not left, f"{self.name}: {left}"
 
     def sign_in(self, name: str) -> "Window":
         self.page.goto(self.url)

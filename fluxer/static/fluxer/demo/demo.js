@@ -3,6 +3,7 @@ import { FluxerVoice, sentences, VoiceError } from "../voice/fluxer-voice.js";
 import * as channelList from "./channels.js";
 import * as controls from "./controls.js";
 import { $, choices, say } from "./dom.js";
+import * as focus from "./focus.js";
 import { note, notice } from "./log.js";
 import * as moderation from "./moderation.js";
 import * as quality from "./quality.js";
@@ -77,7 +78,7 @@ async function signOut(sentence = "") {
   $("house").hidden = true;
   $("welcome").hidden = false;
   $("lines").replaceChildren();
-  $("notices").replaceChildren();
+  for (const region of $("notices").children) region.replaceChildren();
   welcome(sentence);
   faces[0]?.focus();
 }
@@ -149,12 +150,14 @@ function drawState(state) {
   const isWaiting = ["joining", "recovering"].includes(state.at) && state.error;
   const waiting = isWaiting ? `${sentences.ofError(state.error)} Trying again…` : "";
   notice("waiting", waiting, { action: { text: "Stop trying", do: () => voice.leave() } });
-  $("region-box").hidden = !["in", "away", "recovering"].includes(state.at);
+  $("region-box").hidden = !house.may.region || !["in", "away", "recovering"].includes(state.at);
   if (state.at !== "in") $("link").hidden = true;
   const ended = state.at === "ended" ? sentences.ofEnd(state) : "";
   const again = { text: "Join again", do: () => join(state.channelId) };
   notice("ended", ended, { bad: true, action: again });
-  if (state.at !== "in") for (const kind of ["step", "advice", "rights"]) notice(kind, "");
+  if (state.at !== "in") for (const kind of ["advice", "rights"]) notice(kind, "");
+  // There is no camera that gave way.
+  if (!voice.wishes.camera || ["joining", "out", "ended"].includes(state.at)) notice("step", "");
 }
 
 function onRights(may) {
@@ -190,7 +193,9 @@ async function changeRegion(id) {
     await voice.ask("PATCH", `/channels/${channelId}`, { rtc_region: id || null });
     note(`Region of ${house.channelName(channelId)}: ${id || "automatic"}.`);
   } catch (error) {
-    notice("trouble", sentences.ofError(error), { bad: true });
+    const isForbidden = error.code === "MISSING_PERMISSIONS";
+    const said = isForbidden ? "You do not have permission to change this channel's region." : sentences.ofError(error);
+    notice("trouble", said, { bad: true });
     loadRegions();
   }
 }
@@ -206,8 +211,7 @@ async function loadRegions() {
     const options = [["", "Automatic"], ...regions.map((region) => [region.id, `${region.emoji} ${region.name}`.trim(), region.deprecated])];
     choices($("preference"), options, $("preference").value);
     choices($("region"), options, channel?.rtc_region ?? "");
-    $("region").disabled = !house.may.region;
-    $("region").title = house.may.region ? "" : "Only a moderator changes the region";
+    $("region").value = channel?.rtc_region ?? "";
     if (voice) drawState(voice.state);
   } catch (error) {
     note(`The regions could not be read: ${sentences.ofError(error)}`, { bad: true });
@@ -271,7 +275,7 @@ async function refresh() {
 for (const face of faces) face.onclick = () => signIn(face.dataset.user);
 controls.prepare(() => voice);
 $("sign-out").onclick = () => signOut();
-$("region").onchange = (event) => changeRegion(event.target.value);
+$("change-region").onclick = () => changeRegion($("region").value); // a key moves the choice only
 $("preference").onfocus = () => house.regions.length || loadRegions();
 // The page may talk only to the voice servers that were there when it was loaded.
 document.addEventListener("securitypolicyviolation", ({ effectiveDirective }) => {
@@ -281,3 +285,4 @@ document.addEventListener("securitypolicyviolation", ({ effectiveDirective }) =>
 });
 document.addEventListener("visibilitychange", () => voice && !document.hidden && poll());
 moderation.prepare(house);
+focus.watch();

@@ -15,19 +15,19 @@ export function note(text, { bad = false } = {}) {
 
 /**
  * A bar above the stage, at most one of each kind; no text: none. One that says the same stays, and
- * with it the focus; its button does what it did.
+ * with it the focus; its button does what it did. The regions it goes into are always there: a
+ * screen reader says what is put into one that it knows.
  */
 export function notice(kind, text, { bad = false, action = null } = {}) {
-  const list = $("notices");
-  const old = list.querySelector(`[data-kind="${kind}"]`);
+  const old = $("notices").querySelector(`[data-kind="${kind}"]`);
   if (!text) return old?.remove();
   const said = JSON.stringify([text, bad, action?.text]);
   if (old?.dataset.said === said) return undefined;
-  const bar = h("p", { className: `notice${bad ? " bad" : ""}`, role: bad ? "alert" : "status" });
+  const bar = h("p", { className: `notice${bad ? " bad" : ""}` });
   Object.assign(bar.dataset, { kind, said });
   bar.append(h("span", { textContent: text }));
   if (action) bar.append(h("button", { type: "button", textContent: action.text, onclick: action.do }));
-  if (old) old.replaceWith(bar);
-  else list.append(bar);
+  old?.remove();
+  $(bad ? "alarms" : "news").append(bar);
   return undefined;
 }

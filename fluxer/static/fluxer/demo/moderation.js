@@ -4,6 +4,13 @@ import { note } from "./log.js";
 
 let target = null;
 
+/** What a refusal means to somebody who wanted something of another. */
+const REFUSALS = {
+  MISSING_PERMISSIONS: "You do not have permission to do this to them.",
+  UNKNOWN_MEMBER: "They are not a member here any more.",
+  USER_NOT_IN_VOICE: "They have left already.",
+};
+
 /**
  * @param {any} house
  */
@@ -16,7 +23,7 @@ export function prepare(house) {
       await house.refresh(); // the menu that is opened next says how it is then
       dialog.close();
     } catch (error) {
-      show(house.sentence(error));
+      show(REFUSALS[error.code] ?? house.sentence(error));
     }
   };
   $("do-mute").onclick = () => act(target.mute ? "Unmuted" : "Muted", { mute: !target.mute });

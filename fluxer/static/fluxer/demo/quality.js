@@ -24,8 +24,13 @@ const RUNGS = {
   off: "Your connection is very weak: your camera is paused so that your voice gets through.",
 };
 
+const READ = 10_000; // milliseconds that good news stays
+let read;
+
 /** The camera gave way, or came back. */
 export function showStep({ direction, rung }) {
+  clearTimeout(read);
+  if (rung.name === "full") read = setTimeout(() => notice("step", ""), READ);
   note(`Camera ${direction}: ${rung.name}.`, { bad: direction === "down" });
   notice("step", direction === "up" && rung.name !== "full" ? `Your connection is better: ${RUNGS[rung.name].split(": ")[1]}` : RUNGS[rung.name]);
 }
