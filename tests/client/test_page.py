@@ -1,48 +1,19 @@
 """The page itself: for everybody, in light and dark, on a phone."""
 
-from importlib import resources
 from pathlib import Path
-from typing import Any, Literal
 
-import pytest
 from playwright.sync_api import expect
 
 from tests.client.conftest import Open
-from tests.client.window import Window
-
-Scheme = Literal["light", "dark"]
-SCHEMES: tuple[Scheme, ...] = ("light", "dark")
+from tests.client.window import SCHEMES
 
 
-@pytest.fixture(scope="session")
-def axe() -> str:
-    """The source of axe-core, as its package brings it."""
-    return resources.files("axe_playwright_python").joinpath("axe.min.js").read_text()
-
-
-def violations(window: Window, axe: str) -> list[str]:
-    """Of the page as it is now, in light and in dark."""
-    window.ask(axe + "; null")
-    return [
-        f"{scheme}: {rule['id']}: {node['html'][:150]} {node['failureSummary'][:300]}"
-        for scheme in SCHEMES
-        for rule in in_colours(window, scheme)
-        for node in rule["nodes"]
-    ]
-
-
-def in_colours(window: Window, scheme: Scheme) -> list[dict[str, Any]]:
-    window.page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
-    found: list[dict[str, Any]] = window.ask("axe.run().then(result => result.violations)")
-    return found
-
-
-def test_it_is_accessible(window: Open, axe: str, tmp_path: Path) -> None:
+def test_it_is_accessible(window: Open, tmp_path: Path) -> None:
     alice = window()
     alice.page.goto(alice.url)
-    assert violations(alice, axe) == []
+    assert alice.violations() == []
     alice.sign_in("Alice")
-    assert violations(alice, axe) == []
+    assert alice.violations() == []
 
     bob = window("Bob").join("Lounge")
     alice.join("Lounge")
@@ -50,12 +21,12 @@ def test_it_is_accessible(window: Open, axe: str, tmp_path: Path) -> None:
     alice.page.get_by_text("What the service is doing").click()
     alice.sees(bob)
     expect(alice.page.locator("#link")).to_be_visible()
-    assert violations(alice, axe) == []
+    assert alice.violations() == []
     for scheme in SCHEMES:
         alice.page.emulate_media(color_scheme=scheme)
         alice.page.screenshot(path=tmp_path / f"{scheme}.png")
     alice.moderate("Bob")
-    assert violations(alice, axe) == []
+    assert alice.violations() == []
     print(f"pictures in {tmp_path}")
 
 
@@ -72,6 +43,7 @@ def test_it_works_on_a_phone(window: Open, tmp_path: Path) -> None:
     alice.sees(bob)
     assert alice.ask(width) <= 360
     alice.page.screenshot(path=tmp_path / "phone.png")
+    assert alice.violations() == []
     for name in ("Mute", "Deafen", "Camera", "Screen", "Leave"):
         box = alice.control(name).bounding_box()
         assert box is not None

@@ -30,6 +30,7 @@ def test_who_is_disconnected_is_told_and_stays_out(talk: tuple[Window, Window]) 
     bob.page.wait_for_timeout(2500)
     assert not [url for url in requests if "/voice/token" in url or "@me" in url]
     assert bob.ask("fluxerVoice.state.at") == "ended"
+    assert bob.violations() == []
 
     notice.get_by_role("button", name="Join again").click()
     bob.is_in("Lounge")
@@ -42,6 +43,7 @@ def test_who_is_muted_by_a_moderator_is_told_and_speaks_again_when_that_ends(
     alice.moderate("Bob").get_by_role("button", name="Mute for everybody").click()
     expect(bob.notice()).to_contain_text("You may not speak here just now.")
     expect(bob.page.locator("#microphone")).to_be_disabled()
+    assert bob.violations() == []
     expect(alice.in_list("Bob").get_by_role("img", name="muted by a moderator")).to_be_visible()
     alice.until("performance.now() - ears.heardAt > 700")
 

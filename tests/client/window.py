@@ -1,11 +1,16 @@
 """One person's browser window on the demo's page, used as a person would."""
 
 import re
-from typing import Any
+from importlib import resources
+from typing import Any, Literal
 
 from playwright.sync_api import ConsoleMessage, Page, expect
 
 from voice import demo
+
+Scheme = Literal["light", "dark"]
+SCHEMES: tuple[Scheme, ...] = ("light", "dark")
+AXE = resources.files("axe_playwright_python").joinpath("axe.min.js")
 
 # What LiveKit's client says whenever a server lets go of it.
 LET_GO = (
@@ -43,6 +48,21 @@ class Window:
         borne = re.compile("|".join(self._borne))
         left = [fault for fault in self.faults if not borne.search(fault)]
         assert not left, f"{self.name}: {left}"
+
+    def violations(self) -> list[str]:
+        """What axe has to say against the page as it is now, in light and in dark."""
+        self.ask(AXE.read_text() + "; null")
+        return [
+            f"{scheme}: {rule['id']}: {node['html'][:150]} {node['failureSummary'][:300]}"
+            for scheme in SCHEMES
+            for rule in self._in_colours(scheme)
+            for node in rule["nodes"]
+        ]
+
+    def _in_colours(self, scheme: Scheme) -> list[dict[str, Any]]:
+        self.page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
+        found: list[dict[str, Any]] = self.ask("axe.run().then(result => result.violations)")
+        return found
 
     def sign_in(self, name: str) -> "Window":
         self.page.goto(self.url)
