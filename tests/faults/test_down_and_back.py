@@ -259,7 +259,7 @@ def test_who_asks_again_finds_the_room_again_at_once(
     beat.later(2)
     settled_west.restart()
 
-    named = {"connection_id": grant["connection_id"]} if is_named else {}
+    named: Any = {"connection_id": grant["connection_id"]} if is_named else {}
     again = settled_west.join(caller.token(**named)["token"])
     newcomer = settled_west.join(bob.token()["token"])
 
