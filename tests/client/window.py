@@ -16,7 +16,8 @@ AXE = resources.files("axe_playwright_python").joinpath("axe.min.js")
 LET_GO = (
     "could not createOffer with closed peer connection",
     "DataChannel error",
-    "data channel '[A-Z]+' closed unexpectedly",
+    "Abort connection attempt due to user initiated disconnect",
+    "data channel '[A-Z_]+' closed unexpectedly",
 )
 # And what the browser says when it then asks where to go, and is told that it is nowhere.
 PUT_OUT = "status of 404"

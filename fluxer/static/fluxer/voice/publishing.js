@@ -154,11 +154,11 @@ async function limit(track, rung, { VideoQuality }) {
   ceilings.set(track, rung.layers);
   const best = [VideoQuality.LOW, VideoQuality.MEDIUM, VideoQuality.HIGH][rung.layers];
   track.setPublishingQuality?.(best);
-  const parameters = track.sender?.getParameters?.();
-  if (!parameters?.encodings?.length) return;
-  if (parameters.encodings.every((encoding) => encoding.maxFramerate === rung.fps)) return;
-  for (const encoding of parameters.encodings) encoding.maxFramerate = rung.fps;
-  await track.sender.setParameters(parameters).catch(() => {});
+  // Not by the sender's parameters: LiveKit sets those, and two at once fail.
+  const camera = track.mediaStreamTrack;
+  const now = camera?.getConstraints?.() ?? {};
+  if (!camera?.applyConstraints || now.frameRate?.max === rung.fps) return;
+  await camera.applyConstraints({ ...now, frameRate: { ...now.frameRate, max: rung.fps } }).catch(() => {});
 }
 
 /** The best layer of each track that the link carries. */
