@@ -15,8 +15,7 @@ from django.db import DatabaseError, transaction
 from django.utils import timezone
 
 from fluxer.secrets import SecretUnreadable
-from regions import servers
-from regions.models import Region, Server
+from regions.models import Address, Region, Server
 
 _ADD = "Add one with PUT /service/regions/{id}, in the admin, or with `manage.py regions_import`."
 
@@ -70,14 +69,15 @@ def _lacking() -> Iterator[checks.CheckMessage]:
             hint="Set is_default on a region, or VOICE_DEFAULT_REGION.",
             id="regions.W003",
         )
-    for same in servers.at_one_address():
-        yield checks.Warning(
-            f"{' and '.join(map(str, same))} are one LiveKit server: each throws the other's"
-            " people out.",
-            hint="Keep one of them; drain, then delete the others.",
-            id="regions.W006",
-        )
-    for server in Server.objects.only("region_id", "slug", "api_secret"):
+    at: dict[Address, Server] = {}
+    for server in Server.objects.only("region_id", "slug", "endpoint", "api_url", "api_secret"):
+        first = at.setdefault(server.address, server)
+        if first is not server:
+            yield checks.Warning(
+                f"{first} and {server} are one LiveKit server: each throws the other's people out.",
+                hint="Keep one of them; drain the other, and delete it.",
+                id="regions.W006",
+            )
         try:
             server.api_secret  # noqa: B018 opened
         except SecretUnreadable as error:

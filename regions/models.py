@@ -1,5 +1,7 @@
 """Where voice can live: regions, and the LiveKit servers in them."""
 
+from urllib.parse import urlsplit
+
 from django.contrib.postgres.fields import ArrayField
 from django.core.validators import MaxValueValidator, MinValueValidator, RegexValidator
 from django.db import models
@@ -10,6 +12,7 @@ from fluxer.livekit import LiveKitServer
 from fluxer.secrets import SecretField, sealed
 
 SLUG = r"^[a-z0-9][a-z0-9-]{0,63}$"
+Address = tuple[str, int | None, str]  # host, port, path
 _slug = RegexValidator(SLUG, "Use a-z, 0-9 and -, at most 64, beginning with a letter or digit.")
 
 
@@ -127,7 +130,19 @@ class Server(Restricted):
             secret=sealed(self, "api_secret"),
         )
 
+    @property
+    def address(self) -> Address:
+        """Where our calls end: two rows that share it are one LiveKit server."""
+        return address_of(endpoint=self.endpoint, api_url=self.api_url)
+
 
 def api_url_of(*, endpoint: str, api_url: str) -> str:
     """The http(s) address for our own calls, derived from the endpoint where none is given."""
     return api_url or "http" + endpoint.removeprefix("ws")
+
+
+def address_of(*, endpoint: str, api_url: str) -> Address:
+    """Host, port and path of the address for our own calls, however it is spelled."""
+    url = urlsplit(api_url_of(endpoint=endpoint, api_url=api_url))
+    port = url.port or {"http": 80, "https": 443}.get(url.scheme)
+    return (url.hostname or "").rstrip("."), port, url.path.rstrip("/")

@@ -3,17 +3,15 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from typing import Any
-from urllib.parse import urlsplit
 
 from django.db import transaction
-from django.db.models import ProtectedError, QuerySet
+from django.db.models import PROTECT, ProtectedError, QuerySet
 
 from fluxer.errors import Conflict, InvalidFormBody
 from regions import probes, regions
 from regions.errors import UnknownVoiceServer
-from regions.models import Server, api_url_of
+from regions.models import Server, address_of, api_url_of
 from regions.registry import one_writer
 
 IN_USE = "This server has pinned rooms, connections or removals to finish; drain it first"
@@ -95,42 +93,40 @@ def needs_secret(server: Server, values: dict[str, Any]) -> bool:
     )
 
 
-def _at_the_same_address(server: Server, values: dict[str, Any]) -> Server | None:
-    """The other server that our calls would reach with these values, if there is one.
+def _require_free(server: Server, values: dict[str, Any]) -> None:
+    """The address in the values, if it is another, is nobody else's, and nobody is at the old one.
 
-    Both would see the same rooms, and each would throw out whoever is in those of the other.
-    `server` is as stored; None when its address stays as it is.
+    Of two rows that are one server, each would throw out whoever is in the rooms of the other. And
+    people at an address that we ask no more could be neither kicked nor seen; those of a server
+    that does not answer are lost anyway, and its address is perhaps what is wrong.
     """
-    wanted = _address(
-        values.get("endpoint", server.endpoint), values.get("api_url", server.api_url)
+    endpoint, api_url = (
+        values.get(name, getattr(server, name)) for name in ("endpoint", "api_url")
     )
-    if server.pk is not None and wanted == _address(server.endpoint, server.api_url):
-        return None
+    wanted = address_of(endpoint=endpoint, api_url=api_url)
+    if server.pk is not None and wanted == server.address:
+        return
+    at = "api_url" if values.get("api_url") else "endpoint"
     others = Server.objects.exclude(pk=server.pk).defer("api_secret")
-    return next((row for row in others if _address(row.endpoint, row.api_url) == wanted), None)
+    if taken := next((other for other in others if other.address == wanted), None):
+        told = f"A LiveKit server is described once, and this address is that of {taken}."
+        raise InvalidFormBody.at(at, "ADDRESS_TAKEN", told)
+    answers = server.down_since is None and server.failing_since is None
+    if server.pk is not None and answers and _is_in_use(server):
+        raise InvalidFormBody.at(at, "IN_USE", f"{IN_USE}, and then change where it is.")
 
 
-def at_one_address() -> list[list[Server]]:
-    """Servers that are one and the same: described before that was refused."""
-    rows: dict[tuple[str, int | None, str], list[Server]] = defaultdict(list)
-    for row in Server.objects.defer("api_secret"):
-        rows[_address(row.endpoint, row.api_url)].append(row)
-    return [same for same in rows.values() if len(same) > 1]
-
-
-def _address(endpoint: str, api_url: str) -> tuple[str, int | None, str]:
-    """Host, port and path, which tell where a call ends."""
-    url = urlsplit(api_url_of(endpoint=endpoint, api_url=api_url))
-    port = url.port or {"http": 80, "https": 443}.get(url.scheme)
-    return (url.hostname or "").rstrip("."), port, url.path.rstrip("/")
+def _is_in_use(server: Server) -> bool:
+    """Something keeps it from being deleted, too."""
+    return any(
+        relation.related_model._base_manager.filter(**{relation.field.name: server}).exists()
+        for relation in Server._meta.related_objects
+        if relation.on_delete is PROTECT
+    )
 
 
 def _write(server: Server, values: dict[str, Any], *, is_new: bool) -> None:
-    other = _at_the_same_address(server, values)
-    if other is not None:
-        at = "api_url" if values.get("api_url") else "endpoint"
-        message = f"A LiveKit server is described once, and this address is that of {other}."
-        raise InvalidFormBody.at(at, "ADDRESS_TAKEN", message)
+    _require_free(server, values)
     if "api_secret" not in values and needs_secret(server, values):
         message = "A new or changed endpoint, api_url or api_key needs the api_secret with it."
         raise InvalidFormBody.at("api_secret", "REQUIRED", message)

@@ -10,7 +10,7 @@ from django.db import connection
 from django.db.models import Case, Count, F, Max, Min, Q, When
 
 from regions import health
-from regions.models import Region, Server
+from regions.models import Address, Region, Server
 from voice import heartbeats
 from voice.models import DueRoom, RoomPin, VoiceState
 
@@ -54,6 +54,7 @@ class ServerFigures:
     due_rooms: int = 0
     due_lateness: float = 0.0
     last_join_at: datetime | None = None
+    same_as: str | None = None  # another row that describes this very LiveKit server
 
     def __str__(self) -> str:
         return f"{self.region_id}/{self.id}"
@@ -167,14 +168,14 @@ def _servers(now: datetime) -> tuple[ServerFigures, ...]:
     due = _by_server(DueRoom.objects.all(), due_rooms=Count("pk"), first=Min(_WAITING))
     # Not the secret: reading it would decrypt it, once a server.
     servers = Server.objects.defer("api_key", "api_secret").annotate(swept_at=F("sweep__swept_at"))
-    return tuple(
-        _figures(
-            server,
-            now,
-            {**states.get(server.pk, {}), **pins.get(server.pk, {}), **due.get(server.pk, {})},
-        )
-        for server in servers.order_by("region_id", "slug")
-    )
+    found: list[ServerFigures] = []
+    at: dict[Address, ServerFigures] = {}
+    for server in servers.order_by("region_id", "slug"):
+        counted = {**states.get(server.pk, {}), **pins.get(server.pk, {}), **due.get(server.pk, {})}
+        first = at.get(server.address)
+        found.append(_figures(server, now, {**counted, "same_as": first and str(first)}))
+        at.setdefault(server.address, found[-1])
+    return tuple(found)
 
 
 def _by_server(rows: Any, **counted: Any) -> dict[int, dict[str, Any]]:

@@ -203,6 +203,13 @@ def _server(server: ServerFigures, at: datetime, patience: Patience) -> Iterator
             "Put its webhook address into LiveKit's configuration, with its own API key.",
             *page,
         )
+    if server.same_as:
+        yield _error(
+            f"{server.same_as} and {server} are one LiveKit server: each throws the other's people"
+            " out.",
+            "Keep one of them; drain the other, and delete it.",
+            *page,
+        )
     limit = server.soft_connection_limit
     if limit and server.load > limit:
         yield _warning(

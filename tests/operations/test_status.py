@@ -33,10 +33,11 @@ def healthy(**fields: Any) -> Server:
     """A server that was probed just now, by those who do it."""
     scene.beating()
     Region.objects.get_or_create(pk="us-west", defaults={"name": "US West", "is_default": True})
+    number = Server.objects.count() + 1
     return Server.objects.create(
         region_id="us-west",
-        slug=f"us-west-{Server.objects.count() + 1}",
-        endpoint="wss://voice.example.org",
+        slug=f"us-west-{number}",
+        endpoint=f"wss://voice-{number}.example.org",
         api_key="key",
         api_secret="s" * 32,
         **{"probed_at": timezone.now(), **fields},
@@ -51,6 +52,12 @@ def test_without_a_region_nobody_can_join(db: None) -> None:
 def test_a_region_needs_a_server(db: None) -> None:
     Region.objects.create(pk="us-west", name="US West", is_default=True)
     assert "No region has a server" in sentences()
+
+
+def test_two_rows_that_are_one_server_are_said(db: None) -> None:
+    healthy()
+    Server.objects.filter(pk=healthy().pk).update(api_url="https://voice-1.example.org:443/")
+    assert "error us-west/us-west-1 and us-west/us-west-2 are one LiveKit server" in sentences()
 
 
 def test_all_is_well_with_one_server_that_answers(db: None) -> None:

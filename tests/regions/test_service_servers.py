@@ -233,6 +233,25 @@ class TestVerbs:
 
 
 @pytest.mark.usefixtures("west")
+class TestInUse:
+    def test_who_is_on_a_server_that_answers_keeps_it_where_it_is(self, back: Back) -> None:
+        """Nobody could be seen or kicked any more at an address that is asked no more."""
+        people()
+        row, now = server("us-west"), timezone.now()
+        channel = Channel.objects.get(pk=VOICE)
+        pin = RoomPin.objects.create(channel=channel, server=row, pinned_at=now, made_at=now)
+        moved = {"api_url": "https://elsewhere.example.org", "api_secret": SECRET}
+        assert faults(back.patch(PATH, **moved)) == {"api_url": "IN_USE"}
+        same = {"endpoint": "wss://other-name.example.org", "api_key": "new", "api_secret": SECRET}
+        assert back.patch(PATH, **same).status_code == 200
+        Server.objects.update(down_since=now)  # perhaps because its address is wrong
+        assert back.patch(PATH, **moved).status_code == 200
+        Server.objects.update(down_since=None)
+        pin.delete()
+        assert back.patch(PATH, **MACHINE).status_code == 200
+
+
+@pytest.mark.usefixtures("west")
 class TestDeleting:
     def test_a_server_that_nothing_needs_goes(self, back: Back) -> None:
         server("us-west")

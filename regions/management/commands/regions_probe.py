@@ -6,6 +6,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils import timezone
 
+from fluxer.errors import ServiceUnavailable
 from regions import health, probes
 from regions.models import Server
 
@@ -20,7 +21,10 @@ class Command(BaseCommand):
         parser.add_argument("--json", action="store_true", help="For a program.")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        probes.probe()
+        try:
+            probes.probe()
+        except ServiceUnavailable as error:
+            raise CommandError(f"{error}.") from None
         now = timezone.now()
         servers = list(Server.objects.order_by("region_id", "slug"))
         told = [_plain(server, health.state(server, now=now)) for server in servers]
