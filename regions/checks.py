@@ -11,7 +11,7 @@ from typing import Any
 
 from django.conf import settings
 from django.core import checks
-from django.db import DatabaseError, transaction
+from django.db import DatabaseError, InterfaceError, OperationalError, transaction
 from django.utils import timezone
 
 from fluxer.secrets import SecretUnreadable
@@ -30,7 +30,10 @@ def regions(
     try:
         with transaction.atomic():
             return list(_lacking())
-    except DatabaseError:  # not migrated yet, or away: others say that
+    except (OperationalError, InterfaceError):
+        told = "The database does not answer: nothing is known of regions and servers."
+        return [checks.Warning(told, hint="Start PostgreSQL; see DATABASE_URL.", id="regions.W007")]
+    except DatabaseError:  # not migrated yet: `migrate` is asked first, and must not alarm anybody
         return []
 
 

@@ -21,10 +21,26 @@ from fluxer.staff.pages import VerbPage
 from fluxer.staff.refusals import sentence
 from fluxer.staff.words import many
 
+RIGHTS = "Who may not be in voice any more by this is put out at once."
+
+
+class DirectoryPage(VerbPage):
+    """Says at each field that gives or takes rights what that does to those who are in voice."""
+
+    rights: tuple[str, ...] = ()
+
+    def formfield_for_dbfield(
+        self, db_field: Any, request: HttpRequest | None, **given: Any
+    ) -> Any:
+        if db_field.name in self.rights:
+            given["help_text"] = RIGHTS
+        return super().formfield_for_dbfield(db_field, request, **given)
+
 
 @admin.register(User)
-class UserAdmin(VerbPage):
+class UserAdmin(DirectoryPage):
     noun = users
+    rights = ("is_claimed",)
     list_display = ("id", "username", "display_name", "is_claimed", "is_bot")
     list_filter = ("is_claimed", "is_bot")
     ids = ("pk",)
@@ -54,8 +70,9 @@ class RoleInline(admin.TabularInline):
 
 
 @admin.register(Guild)
-class GuildAdmin(VerbPage):
+class GuildAdmin(DirectoryPage):
     noun = guilds
+    rights = ("owner", "features")
     list_display = ("id", "name", "owner", "members", "channels", "features")
     list_select_related = ("owner",)
     ids = ("pk", "owner_id")
@@ -95,8 +112,9 @@ class GuildAdmin(VerbPage):
 
 
 @admin.register(Role)
-class RoleAdmin(VerbPage):
+class RoleAdmin(DirectoryPage):
     noun = roles
+    rights = ("permissions",)
     fixed = ("id", "guild")
     list_display = ("id", "name", "guild", "permissions", "position")
     list_select_related = ("guild",)
@@ -115,12 +133,14 @@ class RoleAdmin(VerbPage):
         return [
             f"what {many(having.count(), 'member')} may by it",
             f"its overwrites in {many(len(naming), 'channel')}",
+            "whoever may not be in voice without it: put out, at once",
         ]
 
 
 @admin.register(Member)
-class MemberAdmin(VerbPage):
+class MemberAdmin(DirectoryPage):
     noun = members
+    rights = ("role_ids",)
     fixed = ("guild", "user")
     list_display = ("user", "guild", "nick", "mute", "deaf", "timed_out_until")
     list_filter = ("mute", "deaf")
@@ -174,8 +194,9 @@ class ChannelForm(forms.ModelForm):
 
 
 @admin.register(Channel)
-class ChannelAdmin(VerbPage):
+class ChannelAdmin(DirectoryPage):
     noun = channels
+    rights = ("overwrites",)
     form = ChannelForm
     fixed = ("id", "type", "guild", "rtc_region")
     list_display: Any = ("id", "name", "type", "guild", "user_limit", "rtc_region")

@@ -65,7 +65,7 @@ class Restore(Action):
         now = servers.restore(region_id=row.region_id, server_id=row.slug)
         if not now.is_active:
             return "is still inactive"
-        is_up = now.down_since is None and now.failing_since is None
+        is_up = health.state(now, now=timezone.now())["state"] in ("up", "unknown")
         return "takes new rooms again" if is_up else "takes new rooms again once it answers"
 
 

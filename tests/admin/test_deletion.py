@@ -58,7 +58,11 @@ def test_it_says_what_else_goes(root: Client, stage: None) -> None:
         (User.objects.get(pk=scene.BOB), ("1 membership", "their place in 2 calls")),
         (
             Role.objects.get(pk=scene.MODERATORS),
-            ("what 2 members may by it", "its overwrites in 1 channel"),
+            (
+                "what 2 members may by it",
+                "its overwrites in 1 channel",
+                "may not be in voice without",
+            ),
         ),
     ):
         asked = pages.text(root.get(page_of(row)))

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 from django.test import Client
 
+from fluxer.directory.admin import RIGHTS
 from fluxer.directory.models import Channel, Guild, Member, User
 from regions.models import Server
 from tests.admin import pages
@@ -42,6 +43,15 @@ def test_a_form_changes_no_region_and_says_what_does(
     channel.refresh_from_db()
     assert (channel.rtc_region, channel.name) == (None, "lounge")
     assert VoiceState.objects.exists()
+
+
+def test_whatever_gives_rights_says_that_it_puts_people_out(root: Client, stage: None) -> None:
+    member = Member.objects.get(user=scene.BOB)
+    for page in (
+        f"user/{scene.BOB}", f"guild/{scene.GUILD}", f"role/{scene.GUILD}",
+        f"member/{member.pk}", f"channel/{scene.VOICE}",
+    ):  # fmt: skip
+        assert RIGHTS in pages.text(root.get(f"/admin/directory/{page}/change/")), page
 
 
 def test_who_is_taken_off_a_call_is_put_out_by_who_may_moderate(

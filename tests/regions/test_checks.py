@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.conf import settings
 from django.core import checks
 from django.core.management import call_command
 from django.test import override_settings
@@ -77,6 +81,15 @@ def test_servers_that_are_one_are_named() -> None:
     assert list(found()) == ["regions.W006"]
     (warning,) = check(databases=["default"])
     assert "us-west/a and us-west/b are one" in warning.msg
+
+
+def test_a_database_that_is_away_is_said() -> None:
+    away = {**os.environ, "DATABASE_URL": "postgres://voice@127.0.0.1:9/voice"}
+    command = (sys.executable, "manage.py", "check")
+    done = subprocess.run(
+        command, env=away, cwd=settings.BASE_DIR, capture_output=True, text=True, check=True
+    )
+    assert "regions.W007" in done.stderr
 
 
 def test_without_a_database_nothing_is_asked() -> None:

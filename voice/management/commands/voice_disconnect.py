@@ -75,7 +75,7 @@ class Command(BaseCommand):
         self._disconnect(wanted, options["reason"])
 
     def _ask(self, question: str) -> None:
-        if not sys.stdin.isatty():
+        if sys.stdin is None or not sys.stdin.isatty():
             raise CommandError(f"{question} Nobody can be asked here: say --yes.")
         try:
             answer = input(f"{question} [y/N] ")

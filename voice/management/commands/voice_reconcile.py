@@ -36,11 +36,15 @@ class Command(BaseCommand):
     def handle(self, *args: Any, server: str | None, dry_run: bool, **options: Any) -> None:
         outcomes = []
         progress = Progress(self.stderr)
-        for outcome in reconcile(_servers(server), is_dry=dry_run, watch=progress):
-            outcomes.append(outcome)
+        try:
+            for outcome in reconcile(_servers(server), is_dry=dry_run, watch=progress):
+                outcomes.append(outcome)
+                progress("")
+                if not options["json"]:
+                    self._tell(outcome, dry_run)
+        except BaseException:
             progress("")
-            if not options["json"]:
-                self._tell(outcome, dry_run)
+            raise
         if not dry_run and server is None:
             tasks.tidy()
         if options["json"]:
