@@ -13,6 +13,8 @@ Kind = Literal[
     "hang",  # no answer until the fault ends
     "slow",  # the answer comes `seconds` late
     "unanswered",  # it is done, and no answer comes
+    "held",  # it is done, and answered, when the fault ends
+    "kept",  # it is done at once, and answered when the fault ends
     "break",  # the connection is closed instead of an answer
     "error",  # Twirp's error with `code`
     "plain_500",  # HTTP 500 without Twirp's body
@@ -38,6 +40,7 @@ class Fault:
     location: str = ""
     hits: int = 0
     ended: threading.Event = field(default_factory=threading.Event)
+    struck: threading.Event = field(default_factory=threading.Event)  # held or kept: it waits now
     snapshot: dict[str, bytes] = field(default_factory=dict)
 
     def concerns(self, method: str, room: str, identity: str) -> bool:

@@ -51,6 +51,7 @@ class Rooms:
         self.emit = emit
         self.lock = threading.RLock()
         self.by_name: dict[str, LiveRoom] = {}
+        self.behind_ms = 0  # by how much its clock is set back
         self._last_ms = 0
 
     def create(self, name: str, *, empty: int, departure: int, metadata: str) -> Room:
@@ -201,9 +202,10 @@ class Rooms:
         self.emit(event, room=room.named(), participant=who, track=track)
 
     def _now_ms(self) -> int:
-        """Milliseconds that never repeat, so that two visits are never of the same time."""
+        """Milliseconds that never repeat, so that two visits are never of the same time; but for
+        those of a clock that is set back."""
         self._last_ms = max(self._last_ms + 1, int(time.time() * 1000))
-        return self._last_ms
+        return self._last_ms - self.behind_ms
 
 
 def _copy(info: ParticipantInfo) -> ParticipantInfo:

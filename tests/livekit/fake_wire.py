@@ -94,6 +94,12 @@ async def _strike(
             while not fault.ended.is_set():
                 await asyncio.sleep(0.01)
             return _cut(request)
+        case "held" | "kept":
+            kept = do() if fault.kind == "kept" else None
+            fault.struck.set()
+            while not fault.ended.is_set():
+                await asyncio.sleep(0.001)
+            return do() if kept is None else kept
         case "break":
             return _cut(request)
         case "error":

@@ -23,12 +23,11 @@ HOUR = 3_600_000  # ms
 @contextmanager
 def clock_back(fake: FakeLiveKit) -> Iterator[None]:
     """For the joins in here LiveKit's clock is behind by an hour."""
-    now = fake.rooms._now_ms
-    fake.rooms._now_ms = lambda: now() - HOUR  # type: ignore[method-assign]
+    fake.rooms.behind_ms = HOUR
     try:
         yield
     finally:
-        fake.rooms._now_ms = now  # type: ignore[method-assign]
+        fake.rooms.behind_ms = 0
 
 
 def settle() -> None:
