@@ -34,22 +34,8 @@ def compare(title: str, one: tuple[str, Work], other: tuple[str, Work]) -> None:
 
 def main() -> int:
     with ExitStack() as stack:
-        services.start(stack)
-        import django
-
-        django.setup()
-        from django.test.utils import (
-            setup_databases,
-            setup_test_environment,
-            teardown_databases,
-        )
-
-        setup_test_environment()
-        names = setup_databases(verbosity=0, interactive=False)
-        try:
-            run(stack)
-        finally:
-            teardown_databases(names, verbosity=0)
+        services.start_django(stack)
+        run(stack)
     return 0
 
 

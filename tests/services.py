@@ -72,6 +72,21 @@ def start(stack: ExitStack) -> None:
     )
 
 
+def start_django(stack: ExitStack) -> None:
+    """The same for a command that is no test: Django, set up, with an empty database of its own."""
+    start(stack)
+    import django
+
+    django.setup()
+    from django.db import connections
+    from django.test.utils import setup_databases, setup_test_environment, teardown_databases
+
+    setup_test_environment()
+    names = setup_databases(verbosity=0, interactive=False)
+    stack.callback(teardown_databases, names, verbosity=0)
+    stack.callback(connections.close_all)
+
+
 def _postgres(stack: ExitStack, directory: Path) -> str:
     server = Postgres(
         data=directory / "postgres",

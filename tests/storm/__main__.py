@@ -19,32 +19,20 @@ def main() -> int:
     parser.add_argument("--logs", type=Path, help="keep the product's logs in this directory")
     wish = parser.parse_args()
     with ExitStack() as stack:
-        services.start(stack)
-        import django
-
-        django.setup()
-        from django.test.utils import setup_databases, teardown_databases
-
-        names = setup_databases(verbosity=0, interactive=False)
+        services.start_django(stack)
         directory = wish.logs or Path(
             stack.enter_context(tempfile.TemporaryDirectory(prefix="fluxer-storm-"))
         )
         directory.mkdir(parents=True, exist_ok=True)
-        try:
-            from tests.storm.run import storm
+        from tests.storm.run import storm
 
-            result = storm(
-                seconds=wish.seconds,
-                rate=wish.rate,
-                threads=wish.threads,
-                seed=wish.seed,
-                directory=directory,
-            )
-        finally:
-            from django.db import connections
-
-            connections.close_all()
-            teardown_databases(names, verbosity=0)
+        result = storm(
+            seconds=wish.seconds,
+            rate=wish.rate,
+            threads=wish.threads,
+            seed=wish.seed,
+            directory=directory,
+        )
     print(f"seed {wish.seed}\n{result}")
     return 1 if result.wrong else 0
 

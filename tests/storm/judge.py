@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 from django.db import connection
 from django.utils import timezone
 
+from fluxer.directory.models import Member
 from regions.models import Server
-from tests.storm.ground import Ground
+from tests.livekit.fake import FakeLiveKit
 from voice import wire
-from voice.models import DueRoom, RoomPin, VoiceState
+from voice.models import DueRoom, EndedConnection, RoomPin, VoiceState
 from voice.rooms import parse_room_name
 from voice.states.endings import room_of
 from voice.states.visit import decided
@@ -23,9 +24,6 @@ FROM voice_voicestate v JOIN directory_channel c ON c.id = v.channel_id
 WHERE c.user_limit > 0 AND (v.joined_at IS NOT NULL OR v.seat_until > now())
 GROUP BY c.id HAVING count(DISTINCT v.user_id) > c.user_limit
 """
-
-
-_FOR_GOOD = "SELECT connection_id FROM voice_endedconnection WHERE may_return_until IS NULL"
 
 
 class Watch:
@@ -46,8 +44,7 @@ class Watch:
                     cursor.execute(_OVERFULL)
                     for channel, users, limit in cursor.fetchall():
                         self.exceeded.add(f"{users} users in channel {channel}, limit {limit}")
-                    cursor.execute(_FOR_GOOD)
-                    self.out.update(pk for (pk,) in cursor.fetchall())
+                self.out |= out_for_good()
                 self.looks += 1
         finally:
             connection.close()
@@ -57,12 +54,18 @@ class Watch:
         self._thread.join(10)
 
 
-def disagreements(ground: Ground, *, over: Iterable[str] = ()) -> list[str]:
+def out_for_good() -> set[str]:
+    """The connections that must not live again, of those that are not forgotten yet."""
+    ended = EndedConnection.objects.filter(may_return_until=None)
+    return set(ended.values_list("connection_id", flat=True))
+
+
+def disagreements(fakes: Collection[FakeLiveKit], *, over: Iterable[str] = ()) -> list[str]:
     """Every way in which the tables and the servers' lists differ now; at rest there is none."""
     now = timezone.now()
     states = list(VoiceState.objects.select_related("channel"))
     found = [f"due: {row}" for row in DueRoom.objects.select_related("server")]
-    found += _of_servers(ground, states)
+    found += _of_servers(fakes, states)
     pins = {pin.channel_id: pin for pin in RoomPin.objects.all()}
     occupied = {state.channel_id for state in states}
     for channel_id, pin in pins.items():
@@ -72,16 +75,21 @@ def disagreements(ground: Ground, *, over: Iterable[str] = ()) -> list[str]:
         pin_of = pins.get(state.channel_id)
         if state.server_id and (pin_of is None or pin_of.server_id != state.server_id):
             found.append(f"{state} is on server {state.server_id}, the room on {pin_of}")
+    members = {(member.guild_id, member.user_id): member for member in Member.objects.all()}
+    for state in states:
+        member = members.get((state.channel.guild_id or 0, state.user_id))
+        if member and state.joined_at and (state.mute, state.deaf) != (member.mute, member.deaf):
+            found.append(f"{state} is muted or deafened otherwise than its member")
     ended = set(over)
     found += [f"{state} lives, and was ended for good" for state in states if state.pk in ended]
     return found
 
 
-def _of_servers(ground: Ground, states: list[VoiceState]) -> list[str]:
+def _of_servers(fakes: Collection[FakeLiveKit], states: list[VoiceState]) -> list[str]:
     found = []
-    fakes = {fake.api_url: fake for fake in ground.fakes.values()}
+    by_url = {fake.api_url: fake for fake in fakes}
     for server in Server.objects.all():
-        rooms = fakes[server.api_url].rooms
+        rooms = by_url[server.api_url].rooms
         shown = {
             (room.name, info.identity): info
             for room in rooms.listing([])
@@ -103,12 +111,14 @@ def _of_servers(ground: Ground, states: list[VoiceState]) -> list[str]:
     return found
 
 
-def at_rest(ground: Ground, *, over: Iterable[str], patience: float) -> tuple[list[str], float]:
+def at_rest(
+    fakes: Collection[FakeLiveKit], *, over: Iterable[str], patience: float
+) -> tuple[list[str], float]:
     """The disagreements that remain, and after how many seconds there was none, twice in a row."""
     began, calm = time.monotonic(), 0
     ended = list(over)
     while True:
-        found = disagreements(ground, over=ended)
+        found = disagreements(fakes, over=ended)
         calm = 0 if found else calm + 1
         took = time.monotonic() - began
         if calm == 3 or took > patience:

@@ -63,9 +63,10 @@ def storm(
         time.sleep(seconds)
         crowd.stop()
         took, after = time.monotonic() - began, _cores()
-        for fake in ground.fakes.values():
+        fakes = list(ground.fakes.values())
+        for fake in fakes:
             fake.webhooks.settled(20)
-        found, rested = at_rest(ground, over=crowd.over | watch.out, patience=patience)
+        found, rested = at_rest(fakes, over=crowd.over | watch.out, patience=patience)
         watch.stop()
         failures = [
             f"answered {count} times with {answer}"

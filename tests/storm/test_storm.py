@@ -3,13 +3,11 @@
 import random
 from contextlib import ExitStack
 from pathlib import Path
-from types import SimpleNamespace
-from typing import Any
 
 import pytest
 from django.utils import timezone
 
-from fluxer.directory.models import Channel
+from fluxer.directory.models import Channel, Member
 from tests.livekit.fake import FakeLiveKit
 from tests.storm.judge import Watch, disagreements
 from tests.storm.run import storm
@@ -31,30 +29,27 @@ def test_after_a_storm_the_tables_are_what_the_servers_show(tmp_path: Path) -> N
     assert result.actions > 50
 
 
-@pytest.fixture
-def ground(west: FakeLiveKit) -> Any:
-    return SimpleNamespace(fakes={west.url: west})
-
-
-def test_the_judge_sees_what_agrees(ground: Any, west: FakeLiveKit, alice: Caller) -> None:
+def test_the_judge_sees_what_agrees(west: FakeLiveKit, alice: Caller) -> None:
     west.join(alice.token()["token"])
-    assert disagreements(ground) == []
+    assert disagreements([west]) == []
 
 
-def test_the_judge_sees_what_does_not(ground: Any, west: FakeLiveKit, alice: Caller) -> None:
+def test_the_judge_sees_what_does_not(west: FakeLiveKit, alice: Caller) -> None:
     person = west.join(alice.token()["token"])
     connection_id = VoiceState.objects.get().pk
     person.info.permission.can_publish = False
-    assert any("another permission" in line for line in disagreements(ground))
+    assert any("another permission" in line for line in disagreements([west]))
+    Member.objects.filter(user_id=ALICE).update(mute=True)
+    assert any("otherwise than its member" in line for line in disagreements([west]))
     person.vanish()
-    assert any("ghost" in line for line in disagreements(ground))
-    assert any("was ended for good" in line for line in disagreements(ground, over=[connection_id]))
+    assert any("ghost" in line for line in disagreements([west]))
+    assert any("was ended for good" in line for line in disagreements([west], over=[connection_id]))
     west.webhooks.off()
     west.join(west.token(ROOM, "user_2_conn_handmade"))
-    assert any("stranger" in line for line in disagreements(ground))
+    assert any("stranger" in line for line in disagreements([west]))
     VoiceState.objects.all().delete()
     RoomPin.objects.update(expires_at=timezone.now())
-    assert any("pin without reason" in line for line in disagreements(ground))
+    assert any("pin without reason" in line for line in disagreements([west]))
 
 
 @pytest.mark.django_db(transaction=True)
