@@ -2,6 +2,7 @@
 # PORT=8020 RUN_DIR=.run2 make run     a second copy beside the first
 # make test ARGS="tests/local -x"      what pytest is told besides
 # make manage ARGS="shell"             manage.py, with the database of `make run`
+# make weave ARGS="--seed 7"           one order of events again; without: 30 at random
 # make serve                           what production runs, on what the environment names
 
 PYTHON ?= python3
@@ -14,7 +15,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet install -c requi
 UNCONNECTED := DJANGO_SECRET_KEY=types DATABASE_URL=postgres://127.0.0.1/types REDIS_URL=redis://127.0.0.1/0
 
 .DEFAULT_GOAL := help
-.PHONY: help run serve test lint audit manage bench storm soak clean
+.PHONY: help run serve test lint audit manage bench storm weave soak clean
 
 help:
 	@sed -n 's/^# \{0,1\}//p;/^$$/q' Makefile
@@ -56,6 +57,10 @@ bench: $(VENV)/.dev
 # A minute of everything at once, on fake media servers: ends with the number of disagreements.
 storm: $(VENV)/.dev
 	@$(BIN)/python -m tests.storm $(ARGS)
+
+# Many orders of events, one after another, each by its seed: ARGS="--seeds 200", ARGS="--seed 7".
+weave: $(VENV)/.dev
+	@$(BIN)/python -m tests.weave $(ARGS)
 
 # Every fault at its full length, on real media servers: under half an hour, and a table at the end.
 soak: $(VENV)/.dev
