@@ -9,11 +9,15 @@ const lounge = { guildId: GUILD, channelId: LOUNGE };
 let house;
 let voice;
 let allow; // what the person answers to the browser's question for the camera
+let deny;
 
 beforeEach(() => {
   mock.timers.enable({ apis: ["setTimeout", "setInterval", "Date"] });
   house = new House();
-  const asked = new Promise((resolve) => { allow = resolve; });
+  const asked = new Promise((resolve, reject) => {
+    allow = resolve;
+    deny = () => (reject(new DOMException("no", "NotAllowedError")), quiet());
+  });
   const capture = house.devices.getUserMedia;
   house.devices.getUserMedia = async (wanted) => {
     if (wanted.video) await asked;
@@ -57,6 +61,55 @@ test("a camera that is allowed after one has left is switched off at once", asyn
   await quiet();
   assert.deepEqual(house.captured.map((track) => track.readyState), ["ended"]);
   assert.deepEqual(troubles, []);
+});
+
+for (const [name, end] of [
+  ["left", () => voice.leave()],
+  ["thought better of it", () => voice.setCamera(false)],
+]) {
+  test(`a camera that is denied after one has ${name} is no trouble any more`, async () => {
+    const troubles = [];
+    voice.on("trouble", (trouble) => troubles.push(trouble));
+    await voice.join(lounge);
+    const first = voice.setCamera(true);
+    await quiet();
+    await end();
+    await deny();
+    await first;
+    assert.deepEqual(troubles, []);
+  });
+}
+
+test("whoever does not answer the browser's question holds up nobody who has thought better of it", async () => {
+  await voice.join(lounge);
+  const first = voice.setCamera(true);
+  await quiet();
+  await voice.setCamera(false);
+  await first;
+  const again = voice.setCamera(true);
+  await quiet();
+  allow();
+  await again;
+  assert.equal(house.captured.length, 1);
+  assert.ok(house.room.published.has("camera"));
+});
+
+test("nor is a mute, or a deafen, held up by the question for the microphone", async () => {
+  const { getUserMedia } = house.devices;
+  let answer;
+  house.devices.getUserMedia = async (wanted) => {
+    await new Promise((resolve) => { answer = resolve; });
+    return getUserMedia(wanted);
+  };
+  await voice.join(lounge);
+  for (const silence of [() => voice.setMicrophone(false), () => voice.setDeafened(true)]) {
+    voice.setMicrophone(true);
+    await quiet();
+    await silence();
+  }
+  answer();
+  await quiet();
+  assert.deepEqual(house.captured.map((track) => track.readyState), ["ended"]);
 });
 
 test("a microphone that was unplugged is taken anew", async () => {

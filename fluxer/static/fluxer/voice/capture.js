@@ -42,7 +42,8 @@ export class Capture {
   }
 
   /**
-   * The tracks of a kind, captured now if they are not yet. VoiceError says what stands in the way.
+   * The tracks of a kind, captured now if they are not yet. VoiceError says what stands in the way:
+   * SUPERSEDED, that it was switched off meanwhile.
    *
    * @param {"microphone" | "camera" | "screen"} kind
    * @returns {Promise<MediaStreamTrack[]>}
@@ -50,13 +51,16 @@ export class Capture {
   take(kind) {
     const known = this.#live(kind);
     if (known.length) return Promise.resolve(known);
-    const asked = this.#questions.get(kind);
-    if (asked) asked.isWanted = true;
-    return asked?.answer ?? this.#ask(kind);
+    const { answer, waiting } = this.#questions.get(kind) ?? this.#ask(kind);
+    return new Promise((resolve, reject) => {
+      waiting.add(reject);
+      answer.then(resolve, reject);
+    });
   }
 
   /** Silent, or heard again, at once. @param {boolean} is */
   hush(is) {
+    if (is) this.#drop("microphone");
     for (const track of this.#live("microphone")) track.enabled = !is;
   }
 
@@ -71,20 +75,32 @@ export class Capture {
 
   /** Two questions at once would confuse anybody: who wants it meanwhile shares the answer. */
   #ask(kind) {
-    const question = { isWanted: true, answer: null };
-    question.answer = this.#capture(kind, question).finally(() => this.#questions.delete(kind));
+    const waiting = new Set();
+    const question = { waiting, answer: this.#capture(kind, waiting) };
     this.#questions.set(kind, question);
-    return question.answer;
+    return question;
   }
 
-  async #capture(kind, question) {
-    const stream = await this.#open(kind).catch((cause) => {
+  /** Who waits for the person's answer waits no more; it may come much later, or never. */
+  #drop(kind) {
+    const { waiting = new Set() } = this.#questions.get(kind) ?? {};
+    for (const reject of waiting) reject(new VoiceError("SUPERSEDED", "It was switched off meanwhile."));
+    waiting.clear();
+  }
+
+  async #capture(kind, waiting) {
+    let stream;
+    try {
+      stream = await this.#open(kind);
+    } catch (cause) {
       throw problem(kind, cause);
-    });
+    } finally {
+      this.#questions.delete(kind);
+    }
     const tracks = stream.getTracks();
-    if (!question.isWanted) { // the person answered after leaving, perhaps: nobody would stop it
+    if (waiting.size === 0) { // the person answered after leaving, perhaps: nobody would stop it
       for (const track of tracks) track.stop();
-      throw new VoiceError("SUPERSEDED", "It was switched off meanwhile.");
+      return [];
     }
     this.#tracks.set(kind, tracks);
     for (const track of tracks) {
@@ -107,8 +123,7 @@ export class Capture {
 
   /** Switch the device off: its light goes out. @param {string} kind */
   release(kind) {
-    const asked = this.#questions.get(kind);
-    if (asked) asked.isWanted = false;
+    this.#drop(kind);
     const tracks = this.#tracks.get(kind) ?? [];
     this.#tracks.delete(kind);
     for (const track of tracks) track.stop();
