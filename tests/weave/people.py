@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import suppress
 from typing import Any
 
-from tests.livekit.fake_participant import JoinRefused
+from tests.livekit.fake_participant import FakeParticipant, JoinRefused
 from tests.voice.orders import moderate
 from tests.voice.scene import ALICE, BOB, MOIRA, OTHER_VOICE, VOICE, Caller
 from tests.weave.world import CHANNELS, Client, World
@@ -68,18 +68,21 @@ def come_again(world: World) -> None:
 
 
 def leave(world: World) -> None:
-    client = world.dice.choice(world.clients)
-    reason = world.dice.choice(("CLIENT_INITIATED", "CONNECTION_TIMEOUT"))
-    if client.visit is not None and client.is_in:
-        client.visit.leave(reason)
-        world.say(client.name, "leaves", client.visit.sid, reason)
+    if visit := _somebody(world):
+        reason = world.dice.choice(("CLIENT_INITIATED", "CONNECTION_TIMEOUT"))
+        visit.leave(reason)
+        world.say(visit.identity, "leaves", visit.sid, reason)
 
 
 def vanish(world: World) -> None:
-    client = world.dice.choice(world.clients)
-    if client.visit is not None and client.is_in:
-        client.visit.vanish()
-        world.say(client.name, "vanishes", client.visit.sid)
+    if visit := _somebody(world):
+        visit.vanish()
+        world.say(visit.identity, "vanishes", visit.sid)
+
+
+def _somebody(world: World) -> FakeParticipant | None:
+    visits = [client.visit for client in world.clients if client.visit and client.visit.inside]
+    return world.dice.choice(visits) if visits else None
 
 
 def change(world: World) -> None:

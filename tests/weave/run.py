@@ -59,16 +59,19 @@ def weave(*, seed: int, steps: int = STEPS) -> Result:
 
 
 def come_to_an_end(weaver: Weaver) -> None:
-    """Most are in at last; some webhooks come, some never do; clocks jump; some come again."""
+    """Most are in at last; some webhooks come, some never do; clocks jump; some come again, and
+    one goes without a word."""
     world, dice = weaver.world, weaver.world.dice
     weaver.acts = CALM
-    for _ in world.clients:
+    for _ in range(2 * len(world.clients)):
         weaver.play(people.enter)
     _deliver(weaver, most=dice.choice((0, 200)))
     for _ in world.fakes:
         weaver.play(machines.set_clock)
-    for _ in range(2):
+    for _ in world.clients:
         weaver.play(people.come_again)
+    for act in (machines.sweep, machines.settle, people.vanish):
+        weaver.play(act)
     weaver.play(machines.heal_all)
     _deliver(weaver, most=dice.choice((0, 100)))
 
