@@ -13,6 +13,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.conf import settings
+from django.db import DatabaseError, connection
 from django.db.models import Case, F, Q, QuerySet, Value, When
 
 from fluxer.directory.changes import Hook
@@ -45,13 +46,18 @@ def probed(results: Mapping[int, ProbeResult], *, begun_at: datetime, now: datet
     A round that was begun before the last one written had ended is old news: of two that overlap,
     only one counts, and one outage is not counted twice.
     """
-    changed = Changed(
-        down=tuple(pk for pk, r in results.items() if not r.ok and _failed(pk, r, begun_at, now)),
-        back=tuple(pk for pk, r in results.items() if r.ok and _answered(pk, r, begun_at, now)),
-    )
-    _tell(went_down, changed.down, now)
-    _tell(came_back, changed.back, now)
-    return changed
+    down: list[int] = []
+    back: list[int] = []
+    for pk, result in results.items():
+        write, changed = (_answered, back) if result.ok else (_failed, down)
+        try:
+            if write(pk, result, begun_at, now):
+                changed.append(pk)
+        except DatabaseError as error:  # one row that somebody holds keeps no other from being told
+            log.warning("the probe of server=%s is not written: %s", pk, error)
+    _tell(went_down, down, now)
+    _tell(came_back, back, now)
+    return Changed(tuple(down), tuple(back))
 
 
 def doubted() -> QuerySet[Server]:
@@ -111,8 +117,17 @@ def api_answers(server_id: int, *, now: datetime) -> bool:
 
 def webhook_seen(server_id: int, *, now: datetime) -> None:
     """A webhook of this server arrived."""
-    stale = Q(webhook_at=None) | Q(webhook_at__lte=now - WEBHOOK_WRITES)
-    Server.objects.filter(stale, pk=server_id).update(webhook_at=now)
+    # Whoever writes the row is not waited for: the next webhook will do.
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            UPDATE regions_server SET webhook_at = %(now)s WHERE id = (
+                SELECT id FROM regions_server WHERE id = %(server)s
+                AND (webhook_at IS NULL OR webhook_at <= %(stale)s)
+                FOR NO KEY UPDATE SKIP LOCKED)
+            """,
+            {"now": now, "server": server_id, "stale": now - WEBHOOK_WRITES},
+        )
 
 
 def state(server: Server, *, now: datetime) -> dict[str, Any]:

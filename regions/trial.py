@@ -8,13 +8,15 @@ from django.conf import settings
 from django.utils import timezone
 
 from fluxer import livekit
-from fluxer.livekit import LiveKitError, LiveKitUnavailable, ProbeResult
+from fluxer.livekit import LiveKitError, LiveKitNotAsked, LiveKitUnavailable, ProbeResult
 from fluxer.secrets import SecretUnreadable
 from regions import health
 from regions.models import Server, api_url_of
 
 DEADLINE = 2.0  # seconds for each of the two steps
 SKEW = 5.0  # seconds; LiveKit takes tokens that are off by a minute at most
+
+BUSY = "It was not tried: this process is too busy. Probe it again."
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +35,7 @@ def run(server: Server) -> list[Finding]:
     begun_at = timezone.now()
     seen = livekit.probe_all([api_url, front], timeout=DEADLINE)
     if not seen:
-        return [Finding(False, "It was not tried: this process is too busy. Probe it again.")]
+        return [Finding(False, BUSY)]
     health.probed({server.pk: seen[api_url]}, begun_at=begun_at, now=timezone.now())
     findings = [_reached(seen[api_url], "It")]
     if front != api_url:
@@ -70,6 +72,8 @@ def _key(server: Server) -> Finding:
         return Finding(False, f"{error}.")
     try:
         rooms = livekit.list_rooms(server.livekit, timeout=min(DEADLINE, settings.LIVEKIT_TIMEOUT))
+    except LiveKitNotAsked:
+        return Finding(False, BUSY)
     except LiveKitError as error:
         health.failing(server.pk, now=timezone.now(), error=str(error))
         if isinstance(error, LiveKitUnavailable) and error.status in (401, 403):

@@ -3,13 +3,14 @@
 A row is a promise: it stays until a settle has seen LiveKit agree.
 """
 
+import logging
 import uuid
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 
 from django.conf import settings
 from django.db import OperationalError, connection, transaction
-from django.db.models import Q, QuerySet, Window
+from django.db.models import Expression, F, Func, Q, QuerySet, TextField, Value, Window
 from django.db.models.functions import RowNumber
 from django.utils import timezone
 
@@ -17,8 +18,11 @@ from regions.models import Server
 from voice import queue
 from voice.models import DueRoom
 
+log = logging.getLogger(__name__)
+
 AT_ONCE = 2  # rooms of one server that are settled at the same time
 SPARE = timedelta(seconds=4)  # for what a settle does besides waiting for LiveKit
+_CLAIMS = 0x636C616D  # "clam"; an arbitrary number that nobody else locks with a server's
 
 
 def lease() -> timedelta:
@@ -69,11 +73,19 @@ def found(*rooms: tuple[int, str]) -> None:
         with transaction.atomic(), connection.cursor() as cursor:
             cursor.execute("SET LOCAL lock_timeout = '100ms'")
             _found(pairs)
-    except OperationalError:  # somebody is writing one of them
-        for pair in pairs:
-            _found([pair])
+    except OperationalError:  # somebody is writing one of them, and the next sweep will see that
+        pairs = [pair for pair in pairs if _found_alone(pair)]
     for server_id, room in pairs:
         queue.after_commit("voice.tasks.settle", server_id, room)
+
+
+def _found_alone(pair: tuple[int, str]) -> bool:
+    try:
+        _found([pair])
+    except OperationalError as error:
+        log.warning("room %s differs, and is held by somebody: %s", pair[1], error)
+        return False
+    return True
 
 
 def _found(pairs: Sequence[tuple[int, str]]) -> None:
@@ -100,18 +112,22 @@ def _found(pairs: Sequence[tuple[int, str]]) -> None:
 
 @transaction.atomic
 def claim(*, server_id: int, room: str, now: datetime) -> DueRoom | None:
-    """The room for this worker, for its lease; None when it is not due, another worker has it (and
-    finds a new mark when it is done), or AT_ONCE rooms of this server are being settled already."""
-    # One claim of a server at a time: two would each count without the other.
-    servers = Server.objects.select_for_update(no_key=True).filter(pk=server_id)
-    server = servers.first()
+    """The room for this worker, for its lease; None when it is not due, somebody is writing it,
+    another worker has it (and finds a new mark when it is done), or AT_ONCE rooms of this server
+    are being settled already."""
+    # A room that somebody is writing is not waited for: they may hold it for long, and this would
+    # hold up all other rooms of the server.
+    server = Server.objects.annotate(turn=_turn()).filter(pk=server_id).first()
     if server is None or server.down_since is not None or server.failing_since is not None:
         return None  # it waits for the server's return, and takes no worker's time until then
     rows = DueRoom.objects.raw(
         """
         UPDATE voice_dueroom SET due_at = %(until)s, leased_until = %(until)s, mark = %(mark)s
-        WHERE server_id = %(server)s AND room = %(room)s AND due_at <= %(now)s
-        AND (leased_until IS NULL OR leased_until <= %(now)s)
+        WHERE id = (
+            SELECT id FROM voice_dueroom
+            WHERE server_id = %(server)s AND room = %(room)s AND due_at <= %(now)s
+            AND (leased_until IS NULL OR leased_until <= %(now)s)
+            FOR NO KEY UPDATE SKIP LOCKED)
         AND (SELECT count(*) FROM voice_dueroom
              WHERE server_id = %(server)s AND leased_until > %(now)s) < %(at_once)s
         RETURNING *
@@ -129,6 +145,13 @@ def claim(*, server_id: int, room: str, now: datetime) -> DueRoom | None:
     if claimed is not None and server is not None:
         claimed.server = server
     return claimed
+
+
+def _turn() -> Expression:
+    """One claim of a server at a time: two would each count without the other. Not by the lock of
+    its row, which others write."""
+    key = (Value(_CLAIMS), Func(F("pk"), function="hashint8"))
+    return Func(*key, function="pg_advisory_xact_lock", output_field=TextField())
 
 
 def done(due: DueRoom) -> bool:

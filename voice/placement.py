@@ -14,7 +14,7 @@ from django.utils import timezone
 
 from fluxer import livekit
 from fluxer.errors import ServiceUnavailable
-from fluxer.livekit import LiveKitUnavailable
+from fluxer.livekit import LiveKitNotAsked, LiveKitUnavailable
 from fluxer.secrets import SecretUnreadable
 from regions import catalog, health, selection
 from regions.catalog import Place
@@ -149,7 +149,8 @@ def _make(room: str, place: Place, patience: Patience) -> datetime | None:
         )
     except LiveKitUnavailable as error:
         log.warning("no room on %s/%s: %s", place.region_id, place.slug, error)
-        health.suspect(place.server_id, now=timezone.now())
+        if not isinstance(error, LiveKitNotAsked):
+            health.suspect(place.server_id, now=timezone.now())
         return None
     return asked_at
 

@@ -14,7 +14,7 @@ from django.utils import timezone
 from livekit.protocol.models import ParticipantInfo
 
 from fluxer import livekit
-from fluxer.livekit import LiveKitError, LiveKitUnavailable, together
+from fluxer.livekit import LiveKitError, LiveKitNotAsked, LiveKitUnavailable, together
 from regions import health
 from regions.models import Server
 from voice import differences, due, pins, turns
@@ -106,6 +106,8 @@ def _note(server: Server, listing: _Listing) -> None:
 
 
 def _failing(server: Server, error: LiveKitError) -> None:
+    if isinstance(error, LiveKitNotAsked):
+        return
     if health.failing(server.pk, now=timezone.now(), error=str(error)):
         log.warning("%s is failing: %s", server, error)
 

@@ -5,7 +5,7 @@ to `together`.
 """
 
 from fluxer.livekit.calls import LiveKitServer, Observer, observers
-from fluxer.livekit.errors import LiveKitError, LiveKitGone, LiveKitUnavailable
+from fluxer.livekit.errors import LiveKitError, LiveKitGone, LiveKitNotAsked, LiveKitUnavailable
 from fluxer.livekit.probes import ProbeResult, probe_all
 from fluxer.livekit.rooms import (
     create_room,
@@ -27,6 +27,7 @@ from fluxer.livekit.webhooks import (
 __all__ = [
     "LiveKitError",
     "LiveKitGone",
+    "LiveKitNotAsked",
     "LiveKitServer",
     "LiveKitUnavailable",
     "Observer",

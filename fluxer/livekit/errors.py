@@ -24,6 +24,10 @@ class LiveKitUnavailable(LiveKitError):
         self.status = status
 
 
+class LiveKitNotAsked(LiveKitUnavailable):
+    """This process was too busy to ask: that says nothing of the server."""
+
+
 def unavailable(error: BaseException, *, method: str, timeout: float) -> LiveKitUnavailable:
     """What a failure of the transport is called.
 

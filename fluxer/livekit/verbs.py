@@ -12,7 +12,7 @@ from typing import Generic, ParamSpec, TypeVar
 
 from fluxer.livekit import loop
 from fluxer.livekit.calls import Call, ask
-from fluxer.livekit.errors import LiveKitError, LiveKitUnavailable
+from fluxer.livekit.errors import LiveKitError, LiveKitNotAsked, LiveKitUnavailable
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -32,7 +32,7 @@ class Verb(Generic[P, T]):
         try:
             return loop.run(ask(call), within=call.timeout)
         except TimeoutError:
-            raise _never_asked(call) from None
+            raise _not_asked(call) from None
 
 
 def together(
@@ -51,7 +51,7 @@ def together(
     try:
         return loop.run(_all(waiting, limit, within), within=longest)
     except TimeoutError:
-        return [_never_asked(call) for call in waiting]
+        return [_not_asked(call) for call in waiting]
 
 
 async def _all(calls: list[Call[T]], limit: int, within: float | None) -> list[T | LiveKitError]:
@@ -62,7 +62,7 @@ async def _all(calls: list[Call[T]], limit: int, within: float | None) -> list[T
         async with turns[call.server.api_url]:
             left = call.timeout if until is None else until - time.monotonic()
             if left <= 0:
-                return _never_asked(call)
+                return LiveKitUnavailable(f"{call.method} had no turn in time", timed_out=True)
             try:
                 return await ask(replace(call, timeout=min(call.timeout, left)))
             except LiveKitError as error:
@@ -71,5 +71,5 @@ async def _all(calls: list[Call[T]], limit: int, within: float | None) -> list[T
     return list(await asyncio.gather(*(outcome(call) for call in calls)))
 
 
-def _never_asked(call: Call[T]) -> LiveKitUnavailable:
-    return LiveKitUnavailable(f"{call.method} was not asked in time", timed_out=True)
+def _not_asked(call: Call[T]) -> LiveKitNotAsked:
+    return LiveKitNotAsked(f"{call.method} was not asked: this process is too busy")

@@ -1,15 +1,19 @@
 """An error is not an empty room: whatever a list answers, nobody is removed for it."""
 
+from threading import Event
+from typing import Any
+
 import pytest
 from django.utils import timezone
 
+from fluxer.livekit.loop import loop_thread
 from regions.models import Server
 from tests.faults.beat import Beat
 from tests.faults.people import kick
 from tests.livekit.fake import FakeLiveKit
 from tests.livekit.fake_faults import API, Kind
 from tests.livekit.fake_participant import FakeParticipant
-from tests.voice.scene import BOB, GUILD, MOIRA, VOICE, Caller
+from tests.voice.scene import BOB, GUILD, MOIRA, OTHER_VOICE, VOICE, Caller
 from voice.models import DueRoom, RoomPin, VoiceState
 from voice.sweep import sweep
 
@@ -23,6 +27,25 @@ Trio = list[FakeParticipant]
 def trio(west: FakeLiveKit, alice: Caller, bob: Caller, moira: Caller) -> Trio:
     """Three who are in."""
     return [west.join(caller.token()["token"]) for caller in (alice, bob, moira)]
+
+
+def test_a_loop_of_ours_that_is_stuck_says_nothing_of_the_server(
+    west: FakeLiveKit, trio: Trio, alice: Caller, settings: Any
+):
+    settings.LIVEKIT_TIMEOUT = 0.1
+    server, stuck = Server.objects.get(), Event()
+    loop_thread().loop.call_soon_threadsafe(stuck.wait)
+    try:
+        report = sweep(server_id=server.pk)
+        assert alice.ask(OTHER_VOICE).status_code == 503
+    finally:
+        stuck.set()
+
+    assert report is not None
+    assert "this process is too busy" in report.error
+    server.refresh_from_db()
+    assert (server.failing_since, server.suspect_until) == (None, None)
+    assert alice.ask(OTHER_VOICE).status_code == 200
 
 
 @pytest.mark.parametrize(

@@ -20,6 +20,7 @@ from regions import health, probes, trial
 from regions.models import Server
 from regions.tasks import probe_servers
 from tests.regions.scene import region, server
+from tests.voice.frozen import hold_row
 
 UP, DOWN = ProbeResult(True, 3.14159), ProbeResult(False, 2000.0, "LiveKit cannot be reached")
 NOON = timezone.now()
@@ -247,6 +248,18 @@ def test_a_stuck_loop_of_ours_says_nothing_of_anybody(
         stuck.set()
     west.refresh_from_db()
     assert (west.failures, west.probed_at, west.down_since, told) == (0, None, None, [])
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_row_that_somebody_writes_keeps_no_other_from_being_told(told: list[Any]) -> None:
+    region("us-west")
+    rows = [server("us-west", slug, failures=1, probed_at=after(-9)) for slug in "abc"]
+    with hold_row(rows[1]):
+        seen = {row.pk: DOWN for row in rows}
+        changed = health.probed(seen, begun_at=after(0), now=after(1))
+    assert changed.down == (rows[0].pk, rows[2].pk)
+    assert told == [("went_down", [rows[0].pk, rows[2].pk])]
+    assert word(rows[1]) == "up"
 
 
 @pytest.mark.django_db(transaction=True)

@@ -19,6 +19,15 @@ def hold(channel_id: int) -> Iterator[None]:
 
 
 @contextmanager
+def hold_row(row: Model) -> Iterator[None]:
+    """Another connection is writing the row meanwhile."""
+    table = row._meta.db_table
+    with _another() as other:
+        other.execute(f"UPDATE {table} SET id = id WHERE id = %s", [row.pk])  # noqa: S608
+        yield
+
+
+@contextmanager
 def hold_table(model: type[Model]) -> Iterator[None]:
     """Another connection has the whole table meanwhile: nobody reads it."""
     with _another() as other:
