@@ -5,11 +5,12 @@ that another server answers, takes the room there. If the server comes back firs
 happened. Only one that stays away loses its connections.
 """
 
+import logging
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from django.conf import settings
-from django.db import transaction
+from django.db import OperationalError, transaction
 from django.utils import timezone
 
 from fluxer.directory.changes import lock_channels
@@ -18,6 +19,8 @@ from regions.models import Server
 from voice import due, events, queue
 from voice.models import EndReason, VoiceState
 from voice.states import endings
+
+log = logging.getLogger(__name__)
 
 
 @health.went_down.register
@@ -63,7 +66,13 @@ def give_up(*, server_id: int) -> int:
     """The connections of a lost server end, one room at a time, and may return; how many."""
     there = VoiceState.objects.filter(server_id=server_id, joined_at__isnull=False).order_by()
     channels = sorted(set(there.values_list("channel_id", flat=True)))
-    return sum(_give_up_room(server_id, channel_id) for channel_id in channels)
+    ended = 0
+    for channel_id in channels:
+        try:
+            ended += _give_up_room(server_id, channel_id)
+        except OperationalError as error:  # a room that somebody holds keeps no other
+            log.warning("channel=%s waits for the next time: %s", channel_id, error)
+    return ended
 
 
 @transaction.atomic

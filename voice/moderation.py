@@ -18,7 +18,7 @@ from fluxer.errors import ServiceUnavailable
 from voice import audit, due, events, rights
 from voice.audit import Actor
 from voice.grants import Admission, decide
-from voice.models import EndReason, VoiceState
+from voice.models import EndedConnection, EndReason, VoiceState
 from voice.orders import Order, check
 from voice.states import changes, endings, lookup
 
@@ -44,7 +44,7 @@ def _attempt(order: Order, by: Actor) -> Member:
     mine = lookup.live(user_id=order.user_id, guild_id=order.guild_id)
     away = lookup.away(user_id=order.user_id, guild_id=order.guild_id)
     concerned = {state.channel_id for state in mine} | order.known_target
-    if order.ends:  # who is only away must not return past this
+    if order.moves:  # who is only away must not return past this
         concerned |= set(away.values_list("channel_id", flat=True))
     channels = {channel.pk: channel for channel in lock_channels(concerned)}
     states = list(mine.all())
@@ -108,6 +108,7 @@ def _move(
             connection_id=moved.connection_id,
             reason="moved",
         )
+    endings.bar(Q(pk__in=_away(order).values("pk")))
     _leave_entry(order, by, "move", destination.pk)
     return rooms
 
@@ -118,15 +119,20 @@ def _still(meant: Iterable[VoiceState]) -> QuerySet[VoiceState]:
     return VoiceState.objects.select_related("channel").filter(pk__in=ids)
 
 
+def _away(order: Order) -> QuerySet[EndedConnection]:
+    """Those that the order means, too, and that are only away."""
+    return lookup.away(
+        user_id=order.user_id, guild_id=order.guild_id, connection_id=order.connection_id
+    )
+
+
 def _disconnect(order: Order, by: Actor, meant: Iterable[VoiceState]) -> endings.Rooms:
     now = timezone.now()
     rooms: endings.Rooms = set()
     for state in _still(meant):
         room = endings.room_of(state.channel)
         rooms |= endings.end([state], room=room, reason=EndReason.DISCONNECTED, now=now)
-    away = lookup.away(
-        user_id=order.user_id, guild_id=order.guild_id, connection_id=order.connection_id
-    )
+    away = _away(order)
     left = {state.channel_id for state in meant} | set(away.values_list("channel_id", flat=True))
     endings.bar(Q(pk__in=away.values("pk")))
     for channel_id in sorted(left):

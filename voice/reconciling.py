@@ -4,6 +4,9 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
+from django.db.models import Q
+from django.utils import timezone
+
 from regions.models import Server
 from voice import due
 from voice.models import DueRoom
@@ -64,7 +67,9 @@ def _settle(outcome: Outcome, watch: Callable[[str], object]) -> None:
     due.found(*((server_id, room) for room in rooms))
     for number, room in enumerate(rooms, 1):
         watch(f"{outcome.report.server}: settling {number} of {len(rooms)} rooms")
-        is_done = settle_room(server_id=server_id, room=room)
-        waiting = DueRoom.objects.filter(server=server_id, room=room, attempts__gt=0)
-        is_done = is_done and not waiting.exists()
+        bad = Q(attempts__gt=0)
+        if not settle_room(server_id=server_id, room=room):
+            # A worker has it, or nobody; unless one was faster, and only looks again in a moment.
+            bad |= Q(due_at__lte=timezone.now()) | Q(leased_until__gt=timezone.now())
+        is_done = not DueRoom.objects.filter(bad, server=server_id, room=room).exists()
         (outcome.settled if is_done else outcome.failed).append(room)

@@ -73,12 +73,12 @@ def tidy() -> None:
     """Seats that lapsed, servers that stay away, pins whose time has come or that nobody timed,
     what may be forgotten; and once a minute a count."""
     now = timezone.now()
-    samples.take(now=now)
     _each(failover.give_up, server_id=failover.lost(now=now))
     _each(endings.lapse, channel_id=endings.lapsed(now=now))
     _each(pins.expire, channel_id=pins.due_for_expiry(now=now))
     _each(pins.time, channel_id=pins.forgotten(now=now))
     endings.forget(now=now)
+    samples.take(now=now)
 
 
 def _each(verb: Callable[..., object], **ids: Iterable[int]) -> None:

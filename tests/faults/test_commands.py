@@ -12,7 +12,8 @@ from regions.models import Server
 from tests.livekit.fake import FakeLiveKit
 from tests.voice import scene
 from tests.voice.scene import GUILD, VOICE, Caller, written
-from voice import due
+from voice import due, tasks
+from voice.reconciling import reconcile
 
 ROOM = f"guild_{GUILD}_channel_{VOICE}"
 
@@ -29,6 +30,16 @@ def failed(command: str, *arguments: str) -> tuple[str, str]:
         call_command(command, *arguments, stdout=out)
     assert error.value.returncode == 1
     return out.getvalue(), str(error.value)
+
+
+def test_a_worker_that_was_faster_is_no_failure(stranger: Any) -> None:
+    def watch(said: str) -> None:
+        if "settling" in said:
+            tasks.settle(Server.objects.get().pk, ROOM)
+
+    (outcome,) = reconcile(Server.objects.all(), is_dry=False, watch=watch)
+    assert not stranger.inside
+    assert (outcome.settled, outcome.failed) == ([ROOM], [])
 
 
 @pytest.fixture

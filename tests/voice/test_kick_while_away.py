@@ -32,6 +32,19 @@ def test_who_is_away_does_not_return_past_a_kick(
     assert AuditEntry.objects.get().action == "disconnect"
 
 
+def test_who_is_moved_does_not_return_with_another_connection(
+    west: FakeLiveKit, bob: Caller, moira: Caller
+) -> None:
+    west.join(bob.token()["token"])
+    left = bob.token()["token"]
+    west.join(left).leave()
+    moved = moira.patch(f"/guilds/{GUILD}/members/{BOB}", {"channel_id": str(scene.OTHER_VOICE)})
+    assert moved.status_code == 200
+
+    west.join(left)
+    assert not VoiceState.objects.filter(channel=scene.VOICE).exists()
+
+
 def test_one_connection_that_is_away_can_be_named(
     west: FakeLiveKit, bob: Caller, moira: Caller
 ) -> None:
