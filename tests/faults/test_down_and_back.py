@@ -14,6 +14,7 @@ from regions.models import Server
 from tests.faults.beat import Beat
 from tests.faults.people import connection_of, kick
 from tests.livekit.fake import FakeLiveKit
+from tests.voice.frozen import hold
 from tests.voice.scene import ALICE, BOB, GUILD, OTHER_VOICE, VOICE, Caller
 from tests.voice.workers import asked, broker
 from voice import events, queue
@@ -154,6 +155,22 @@ def test_a_server_that_stays_away_loses_its_connections_and_they_may_return(
     beat.interval()
     assert person.inside
     assert VoiceState.objects.get().pk == ended.pk
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_held_room_of_a_lost_server_keeps_no_other(
+    settled_west: FakeLiveKit, east: FakeLiveKit, alice: Caller, bob: Caller, beat: Beat
+):
+    for caller, channel_id in ((alice, VOICE), (bob, OTHER_VOICE)):
+        settled_west.join(caller.token(channel_id)["token"])
+    settled_west.die()
+    beat.interval(2)
+    beat.later(configured.VOICE_DOWN_GRACE - 1)
+    beat.probe()
+    beat.later(2)
+    with hold(VOICE):
+        beat.tidy()
+    assert [state.user_id for state in VoiceState.objects.all()] == [ALICE]
 
 
 def test_if_no_server_answers_it_is_us_who_are_cut_off(

@@ -49,9 +49,20 @@ class Watch:
         finally:
             connection.close()
 
-    def stop(self) -> None:
+    def two_looks(self) -> None:
+        """Wait until what is there now has been seen."""
+        until, enough = time.monotonic() + 10, self.looks + 2
+        while self.looks < enough:
+            assert self._thread.is_alive(), "the watch died"
+            assert time.monotonic() < until, "the watch is stuck"
+            time.sleep(0.05)
+
+    def stop(self) -> bool:
+        """False: it died before, and saw nothing since."""
+        was_alive = self._thread.is_alive()
         self._stop.set()
         self._thread.join(10)
+        return was_alive
 
 
 def out_for_good() -> set[str]:
