@@ -16,9 +16,21 @@ const cut = (signal) =>
 class Track extends EventTarget {
   readyState = "live";
   enabled = true;
-  constructor(kind) {
+  constructor(kind, constraints = {}) {
     super();
     this.kind = kind;
+    this.constraints = constraints;
+  }
+
+  getConstraints() {
+    return this.constraints;
+  }
+
+  /** As browsers do: all of it, or nothing. */
+  async applyConstraints(wanted) {
+    const { min = 0, exact = min, max = Infinity } = wanted.frameRate ?? {};
+    if (exact > max) throw new DOMException("frameRate", "OverconstrainedError");
+    this.constraints = wanted;
   }
 
   stop() {
@@ -34,6 +46,9 @@ class Track extends EventTarget {
 
 class Published {
   isMuted = false;
+  /** The best layer, and the layers that are sent. */
+  quality = null;
+  layers = [];
   constructor(track) {
     this.mediaStreamTrack = track;
   }
@@ -44,6 +59,15 @@ class Published {
 
   async unmute() {
     this.isMuted = false;
+  }
+
+  setPublishingQuality(quality) {
+    this.quality = quality;
+  }
+
+  /** Dynacast: the others want these. */
+  async setPublishingLayers(isSvc, qualities) {
+    this.layers = qualities.filter(({ enabled }) => enabled).map(({ quality }) => quality);
   }
 }
 
@@ -124,7 +148,7 @@ export class House {
     };
     const give = (kinds, wanted) => {
       this.wanted.push(wanted);
-      const tracks = kinds.map((kind) => new Track(kind));
+      const tracks = kinds.map((kind) => new Track(kind, wanted[kind]));
       this.captured.push(...tracks);
       return { getTracks: () => tracks };
     };

@@ -1,6 +1,6 @@
 // A link that is measured while one is in, and what follows from it. The clock is ours.
 import assert from "node:assert/strict";
-import { afterEach, beforeEach, mock, test } from "node:test";
+import { afterEach, beforeEach, describe, mock, test } from "node:test";
 
 import { GUILD, House, LOUNGE, quiet } from "./house.js";
 
@@ -93,4 +93,48 @@ test("is none of their business any more who have left", async () => {
   await voice.leave();
   await house.held[0].answer([]);
   assert.equal(told.advice.length, 0);
+});
+
+describe("that is poor makes of the camera", () => {
+  const camera = () => house.room.published.get("camera").track;
+  const wanted = [0, 1, 2].map((quality) => ({ quality, enabled: true }));
+
+  test("fewer layers, whatever the others want to see", async () => {
+    loss = 0.3;
+    for (const layers of [[0, 1], [0]]) {
+      for (const steps = told.step.length; told.step.length === steps;) await after(1);
+      await camera().setPublishingLayers(false, structuredClone(wanted));
+      assert.deepEqual(camera().layers, layers);
+      assert.equal(camera().quality, layers.at(-1));
+    }
+    loss = 0;
+    await after(40);
+    await camera().setPublishingLayers(false, structuredClone(wanted));
+    assert.deepEqual(camera().layers, [0, 1, 2]);
+  });
+
+  for (const [frameRate, slow] of [
+    [{ ideal: 60 }, { ideal: 60, max: 8 }],
+    [{ min: 15, ideal: 30 }, { ideal: 30, max: 8 }],
+    [{ exact: 30 }, { ideal: 30, max: 8 }],
+    [{ max: 5 }, { ideal: 5, max: 5 }],
+    [30, { ideal: 30, max: 8 }],
+  ]) {
+    test(`fewer frames than ${JSON.stringify(frameRate)}, and as many again when it is good`, async () => {
+      await voice.leave();
+      voice = house.voice({ capture: { video: { frameRate } } });
+      await voice.join({ guildId: GUILD, channelId: LOUNGE });
+      await voice.setCamera(true);
+      measurable("camera");
+      const track = camera().mediaStreamTrack;
+      const own = house.wanted.at(-1).video;
+      assert.deepEqual(track.constraints, own);
+      loss = 0.3;
+      await after(16);
+      assert.deepEqual(track.constraints, { ...own, frameRate: slow });
+      loss = 0;
+      await after(16);
+      assert.deepEqual(track.constraints, own);
+    });
+  }
 });

@@ -10,14 +10,14 @@
  * @property {string} name
  * @property {boolean} camera
  * @property {0 | 1 | 2} layers the best simulcast layer that is sent: a quarter, a half, the whole
- * @property {number} fps
+ * @property {number | null} fps at most; null: as captured
  */
 
 /** @type {ReadonlyArray<Rung>} first fewer layers, then fewer frames, then no picture. */
 export const RUNGS = Object.freeze([
-  { name: "full", camera: true, layers: 2, fps: 30 },
-  { name: "medium", camera: true, layers: 1, fps: 30 },
-  { name: "low", camera: true, layers: 0, fps: 30 },
+  { name: "full", camera: true, layers: 2, fps: null },
+  { name: "medium", camera: true, layers: 1, fps: null },
+  { name: "low", camera: true, layers: 0, fps: null },
   { name: "slow", camera: true, layers: 0, fps: 8 },
   { name: "off", camera: false, layers: 0, fps: 8 },
 ]);

@@ -154,11 +154,29 @@ async function limit(track, rung, { VideoQuality }) {
   ceilings.set(track, rung.layers);
   const best = [VideoQuality.LOW, VideoQuality.MEDIUM, VideoQuality.HIGH][rung.layers];
   track.setPublishingQuality?.(best);
-  // Not by the sender's parameters: LiveKit sets those, and two at once fail.
-  const camera = track.mediaStreamTrack;
-  const now = camera?.getConstraints?.() ?? {};
-  if (!camera?.applyConstraints || now.frameRate?.max === rung.fps) return;
-  await camera.applyConstraints({ ...now, frameRate: { ...now.frameRate, max: rung.fps } }).catch(() => {});
+  await pace(track.mediaStreamTrack, rung.fps);
+}
+
+/**
+ * As many frames as the rung allows. Not by the sender's parameters: LiveKit sets those, and two at
+ * once fail. A browser that cannot slow the camera down sends smaller pictures all the same.
+ */
+async function pace(camera, fps) {
+  if (fps === null && !captured.has(camera)) return;
+  if (!captured.has(camera)) captured.set(camera, camera.getConstraints());
+  const own = captured.get(camera);
+  if (fps === null) captured.delete(camera);
+  const wanted = fps === null ? own : { ...own, frameRate: slowed(own.frameRate, fps) };
+  await camera.applyConstraints(wanted).catch(() => {});
+}
+
+/** The constraints that a slowed camera was captured with. */
+const captured = new WeakMap();
+
+/** No `min` and no `exact`: with one above `max` the browser refuses the whole. */
+function slowed(own = {}, fps) {
+  const { ideal, exact, max = fps } = typeof own === "number" ? { ideal: own } : own;
+  return { ideal: ideal ?? exact ?? max, max: Math.min(max, fps) };
 }
 
 /** The best layer of each track that the link carries. */
