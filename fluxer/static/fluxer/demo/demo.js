@@ -71,32 +71,38 @@ function welcome(sentence) {
   say($("welcome-notice"), sentence);
 }
 
+/** The page is the next person's at once; the voice is closed behind it. */
 async function signOut(sentence = "") {
-  clearTimeout(polling);
-  await voice.close();
+  const mine = voice;
+  if (!mine) return;
   voice = null;
+  clearTimeout(polling);
+  $("moderation").close();
   $("house").hidden = true;
   $("welcome").hidden = false;
   $("lines").replaceChildren();
   for (const region of $("notices").children) region.replaceChildren();
   welcome(sentence);
   faces[0]?.focus();
+  await mine.close();
 }
 
 function begin(token) {
-  voice = new FluxerVoice({ token });
+  const mine = voice = new FluxerVoice({ token });
   Object.assign(window, { fluxerVoice: voice }); // to play with in the console
-  voice.on("state", onState);
-  voice.on("people", draw);
-  voice.on("wishes", () => (controls.draw(voice), drawState(voice.state), draw()));
-  voice.on("rights", onRights);
-  voice.on("figures", (figures) => voice.state.at === "in" && quality.showFigures(figures));
-  voice.on("step", (step) => (quality.showStep(step), draw()));
-  voice.on("advice", (advice) => quality.showAdvice(advice, house.may.region ? changeRegion : null));
-  voice.on("picture", (picture) => (stage.show(picture), draw()));
-  voice.on("pictureEnded", (picture) => (stage.hide(picture), draw()));
-  voice.on("trouble", ({ error }) => notice("trouble", sentences.ofError(error), { bad: true }));
-  voice.on("playback", ({ allowed }) =>
+  // What is still heard of a voice that was signed out is not for the next person.
+  const on = (name, listener) => mine.on(name, (detail) => mine === voice && listener(detail));
+  on("state", onState);
+  on("people", draw);
+  on("wishes", () => (controls.draw(voice), drawState(voice.state), draw()));
+  on("rights", onRights);
+  on("figures", (figures) => voice.state.at === "in" && quality.showFigures(figures));
+  on("step", (step) => (quality.showStep(step), draw()));
+  on("advice", (advice) => quality.showAdvice(advice, house.may.region ? changeRegion : null));
+  on("picture", (picture) => (stage.show(picture), draw()));
+  mine.on("pictureEnded", (picture) => (stage.hide(picture), draw()));
+  on("trouble", ({ error }) => notice("trouble", sentences.ofError(error), { bad: true }));
+  on("playback", ({ allowed }) =>
     notice("playback", allowed ? "" : "The browser waits for a click before it plays sound.",
       { action: { text: "Play sound", do: () => voice.startAudio() } }));
   note("Signed in.");
@@ -188,11 +194,13 @@ async function join(channelId) {
 
 async function changeRegion(id) {
   notice("advice", "");
-  const { channelId } = voice.state;
+  const asked = voice;
+  const { channelId } = asked.state;
   try {
-    await voice.ask("PATCH", `/channels/${channelId}`, { rtc_region: id || null });
-    note(`Region of ${house.channelName(channelId)}: ${id || "automatic"}.`);
+    await asked.ask("PATCH", `/channels/${channelId}`, { rtc_region: id || null });
+    if (asked === voice) note(`Region of ${house.channelName(channelId)}: ${id || "automatic"}.`);
   } catch (error) {
+    if (asked !== voice) return;
     const isForbidden = error.code === "MISSING_PERMISSIONS";
     const said = isForbidden ? "You do not have permission to change this channel's region." : sentences.ofError(error);
     notice("trouble", said, { bad: true });
@@ -201,20 +209,22 @@ async function changeRegion(id) {
 }
 
 async function loadRegions() {
-  const { channelId } = voice.state;
+  const asked = voice;
+  const { channelId } = asked.state;
   try {
     const [regions, channel] = await Promise.all([
-      voice.regions({ guildId: house.guild }),
-      channelId ? voice.ask("GET", `/channels/${channelId}`) : null,
+      asked.regions({ guildId: house.guild }),
+      channelId ? asked.ask("GET", `/channels/${channelId}`) : null,
     ]);
+    if (asked !== voice) return;
     house.regions = regions;
     const options = [["", "Automatic"], ...regions.map((region) => [region.id, `${region.emoji} ${region.name}`.trim(), region.deprecated])];
     choices($("preference"), options, $("preference").value);
     choices($("region"), options, channel?.rtc_region ?? "");
     $("region").value = channel?.rtc_region ?? "";
-    if (voice) drawState(voice.state);
+    drawState(voice.state);
   } catch (error) {
-    note(`The regions could not be read: ${sentences.ofError(error)}`, { bad: true });
+    if (asked === voice) note(`The regions could not be read: ${sentences.ofError(error)}`, { bad: true });
   }
 }
 
@@ -259,6 +269,7 @@ async function poll() {
 
 async function refresh() {
   const asked = voice;
+  if (!asked) return;
   try {
     const states = await asked.ask("GET", `/guilds/${house.guild}/voice-states`);
     if (asked !== voice) return;
