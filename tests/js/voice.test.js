@@ -286,6 +286,27 @@ describe("what one wants and may", () => {
     assert.equal(house.captured.length, 1);
   });
 
+  test("what LiveKit never publishes is tried less and less often, told once, and wanted still", async () => {
+    const me = house.room.localParticipant;
+    const { publishTrack } = me;
+    const tried = [];
+    me.publishTrack = async () => {
+      tried.push(Date.now());
+      throw new Error("publication timed out");
+    };
+    const troubles = [];
+    voice.on("trouble", ({ kind, error }) => troubles.push([tried.length, kind, error.code]));
+    await voice.setMicrophone(true);
+    for (let passed = 0; passed < 150; passed += 1) await after(1000);
+    const waits = tried.slice(1).map((at, number) => (at - tried[number]) / 1000);
+    assert.deepEqual(waits, [2, 4, 8, 16, 30, 30, 30, 30]);
+    assert.deepEqual(troubles, [[3, "microphone", "MICROPHONE_UNPUBLISHED"]]);
+    assert.equal(voice.wishes.microphone, true);
+    me.publishTrack = publishTrack;
+    await after(30_000);
+    assert.ok(house.room.published.has("microphone"));
+  });
+
   test("a device that is refused is said to be, and not wanted any more", async () => {
     house.devices.getUserMedia = async () => {
       throw Object.assign(new Error("no"), { name: "NotAllowedError" });

@@ -4,9 +4,12 @@
  * that waits for a permission holds no mute up.
  */
 import { VoiceError } from "./api.js";
+import { nextDelay } from "./backoff.js";
 import { limit } from "./camera.js";
 
-const AGAIN = 2000; // milliseconds
+/** What LiveKit would not publish is tried again, for as long as it is wanted. */
+const AGAIN = Object.freeze({ first: 2000, most: 30_000, jitter: 0, limit: Infinity });
+const TOLD = 3; // failures in a row that the person is told of
 
 /** LiveKit's numbers of the sources in a permission. */
 const SOURCE = { camera: 1, microphone: 2, screen: 3, screenAudio: 4 };
@@ -31,18 +34,22 @@ export class Publishing {
   #livekit;
   #capture;
   #failed;
+  #stuck;
   #again = {};
+  #failures = new WeakMap(); // of a room: how many in a row, by kind
   #work = { microphone: Promise.resolve(), camera: Promise.resolve(), screen: Promise.resolve() };
 
   /**
    * @param {any} livekit
    * @param {import("./capture.js").Capture} capture
    * @param {(kind: string, error: Error) => void} failed a wish that could not be met; it is dropped
+   * @param {(kind: string, error: Error) => void} stuck one that is not met in this room, so far
    */
-  constructor(livekit, capture, failed) {
+  constructor(livekit, capture, failed, stuck) {
     this.#livekit = livekit;
     this.#capture = capture;
     this.#failed = failed;
+    this.#stuck = stuck;
   }
 
   /** @param {import("./ladder.js").Rung} rung what the link carries of the camera */
@@ -82,17 +89,29 @@ export class Publishing {
   async #try(kind, room, work) {
     try {
       await work();
+      this.#failures.get(room)?.delete(kind);
     } catch (error) {
       if (error.code === "SUPERSEDED") return;
       if (!(error instanceof VoiceError)) {
-        // The room, or the right, went away meanwhile; or LiveKit was too slow, and nobody would hear.
-        this.#again[kind] = setTimeout(() => this.#compare(kind, room), AGAIN);
+        this.#later(kind, room, error);
         return;
       }
       this.wishes[kind] = false;
       this.#capture.release(kind);
       this.#failed(kind, error);
     }
+  }
+
+  /** The room, or the right, went away meanwhile; or LiveKit was too slow, and nobody would hear. */
+  #later(kind, room, cause) {
+    const failures = this.#failures.get(room) ?? new Map();
+    const attempt = failures.get(kind) ?? 0;
+    this.#failures.set(room, failures.set(kind, attempt + 1));
+    const ms = nextDelay({ attempt, elapsed: 0 }, AGAIN);
+    this.#again[kind] = setTimeout(() => this.#compare(kind, room), ms);
+    if (attempt + 1 !== TOLD) return;
+    const message = `The voice server does not take your ${kind}. It is tried again.`;
+    this.#stuck(kind, new VoiceError(`${kind.toUpperCase()}_UNPUBLISHED`, message, { cause }));
   }
 
   /** What there is of a source in the room; what has ended, unplugged perhaps, is taken down. */

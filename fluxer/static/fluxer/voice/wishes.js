@@ -27,7 +27,10 @@ export class Wishes {
   constructor(around) {
     this.#around = around;
     this.#capture = new Capture(around.capture, around.devices, (kind) => this.set(kind, false));
-    this.#publishing = new Publishing(around.livekit, this.#capture, (kind, error) => this.#fail(kind, error));
+    const stuck = (kind, error) => around.tell("trouble", { kind, error });
+    this.#publishing = new Publishing(
+      around.livekit, this.#capture, (kind, error) => this.#fail(kind, error), stuck,
+    );
     this.#flags = new Flags(around.send);
   }
 
