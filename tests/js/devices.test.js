@@ -112,6 +112,23 @@ test("nor is a mute, or a deafen, held up by the question for the microphone", a
   assert.deepEqual(house.captured.map((track) => track.readyState), ["ended"]);
 });
 
+test("who has not allowed the microphone yet is not said to be heard", async () => {
+  const { getUserMedia } = house.devices;
+  let answer;
+  house.devices.getUserMedia = async (wanted) => {
+    await new Promise((resolve) => { answer = resolve; });
+    return getUserMedia(wanted);
+  };
+  const said = () => house.asked("PATCH").map(({ body }) => body.self_mute);
+  voice.setMicrophone(true);
+  await voice.join(lounge);
+  await quiet();
+  assert.deepEqual(said(), [true]);
+  answer();
+  await quiet();
+  assert.deepEqual(said(), [true, false]);
+});
+
 test("a microphone that was unplugged is taken anew", async () => {
   await voice.join(lounge);
   await voice.setMicrophone(true);

@@ -107,7 +107,7 @@ export class Wishes {
     if (connectionId === null) return;
     const { microphone, camera, screen, deafened } = this.#on;
     const flags = {
-      self_mute: !microphone || deafened, self_deaf: deafened,
+      self_mute: !microphone || deafened || !this.#capture.has("microphone"), self_deaf: deafened,
       self_video: camera && rung.camera && this.#capture.has("camera"),
       self_stream: screen && this.#capture.has("screen"),
     };
