@@ -140,15 +140,22 @@ test("a microphone that was unplugged is taken anew", async () => {
   assert.notEqual(microphone().mediaStreamTrack, dead);
 });
 
-test("a device that goes away is wanted no more, and the others are told", async () => {
-  await voice.join(lounge);
-  await voice.setMicrophone(true);
-  await quiet();
-  house.captured[0].end();
-  await quiet();
-  assert.equal(voice.wishes.microphone, false);
-  assert.equal(house.asked("PATCH").at(-1).body.self_mute, true);
-});
+for (const [kind, set] of [["microphone", "setMicrophone"], ["camera", "setCamera"]]) {
+  test(`a ${kind} that goes away is wanted no more, and told; the others are told, too`, async () => {
+    const troubles = [];
+    voice.on("trouble", (trouble) => troubles.push([trouble.kind, trouble.error.code, trouble.error.message]));
+    allow();
+    await voice.join(lounge);
+    await voice[set](true);
+    await quiet();
+    house.captured[0].end();
+    await quiet();
+    assert.equal(voice.wishes[kind], false);
+    assert.deepEqual(troubles, [[kind, `${kind.toUpperCase()}_GONE`, `Your ${kind} went away.`]]);
+    const { self_mute, self_video } = house.asked("PATCH").at(-1).body;
+    assert.deepEqual([self_mute, self_video], [true, false]);
+  });
+}
 
 test("an open question for the camera holds no word about the microphone up, and is no camera", async () => {
   await voice.join(lounge);
@@ -223,6 +230,8 @@ describe("the screen", () => {
   });
 
   test("is shared with its sound, and let go of with the browser's own button", async () => {
+    const troubles = [];
+    voice.on("trouble", (trouble) => troubles.push(trouble));
     voice.setScreenShare(true);
     await choose();
     assert.ok(source());
@@ -232,6 +241,7 @@ describe("the screen", () => {
     assert.equal(voice.wishes.screen, false);
     assert.ok(!source());
     assert.deepEqual(house.captured.map((track) => track.readyState), ["ended", "ended"]);
+    assert.deepEqual(troubles, []);
   });
 
   test("is asked for once, however often one clicks", async () => {

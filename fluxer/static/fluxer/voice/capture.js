@@ -33,7 +33,8 @@ export class Capture {
   /**
    * @param {{audio?: object, video?: object, screen?: object}} [capture]
    * @param {MediaDevices} [devices]
-   * @param {(kind: "microphone" | "camera" | "screen") => void} [ended] a device went away, or the browser's own button was used
+   * @param {(kind: "microphone" | "camera" | "screen", error?: VoiceError) => void} [ended] a device went
+   *   away, with the error; or the browser's own button ended the screen
    */
   constructor(capture = {}, devices = globalThis.navigator?.mediaDevices, ended = () => {}) {
     this.#devices = devices;
@@ -107,7 +108,7 @@ export class Capture {
       track.addEventListener("ended", () => {
         if (this.#tracks.get(kind)?.includes(track)) {
           this.release(kind);
-          this.#ended(kind);
+          this.#ended(kind, kind === "screen" ? undefined : gone(kind));
         }
       });
     }
@@ -133,6 +134,8 @@ export class Capture {
     for (const kind of Object.keys(WORDS)) this.release(kind);
   }
 }
+
+const gone = (kind) => new VoiceError(`${kind.toUpperCase()}_GONE`, `Your ${kind} went away.`);
 
 function problem(kind, cause) {
   const [device, what] = WORDS[kind];

@@ -26,7 +26,7 @@ export class Wishes {
    */
   constructor(around) {
     this.#around = around;
-    this.#capture = new Capture(around.capture, around.devices, (kind) => this.set(kind, false));
+    this.#capture = new Capture(around.capture, around.devices, (kind, error) => this.#ended(kind, error));
     const stuck = (kind, error) => around.tell("trouble", { kind, error });
     this.#publishing = new Publishing(
       around.livekit, this.#capture, (kind, error) => this.#fail(kind, error), stuck,
@@ -100,6 +100,11 @@ export class Wishes {
     this.#on[kind] = false;
     this.#around.tell("trouble", { kind, error });
     this.#around.tell("wishes");
+  }
+
+  #ended(kind, error) {
+    this.set(kind, false);
+    if (error) this.#around.tell("trouble", { kind, error });
   }
 
   #tellFlags() {
