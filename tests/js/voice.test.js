@@ -218,6 +218,23 @@ describe("a gateway", () => {
     assert.deepEqual(house.rooms.map(({ state }) => state), ["disconnected", "connected"]);
   });
 
+  test("that hands on what the stream has, as text, is understood as well", async () => {
+    house.answers = { "GET /guilds/10/voice-states/@me": { channel_id: LOUNGE, connection_id: "conn_1" } };
+    const { type, data } = update("failed_over", "conn_other");
+    voice.told({ type, at: "", data: JSON.stringify(data) });
+    await quiet();
+    assert.equal(house.rooms.length, 1);
+    voice.told({ type, at: "", data: JSON.stringify({ ...data, connection_id: "conn_1" }) });
+    await quiet();
+    assert.deepEqual(house.rooms.map(({ state }) => state), ["disconnected", "connected"]);
+  });
+
+  test("that tells of anything else: nothing happens", async () => {
+    voice.told({ type: "CHANNEL_UPDATE", data: JSON.stringify({ connection_id: "conn_1" }) });
+    await quiet();
+    assert.equal(house.asked("GET /guilds/10/voice-states/@me").length, 0);
+  });
+
   test("that tells of another device: nothing happens, and nothing is said of it", async () => {
     house.answers = { "GET /guilds/10/voice-states/@me": { channel_id: LOUNGE, connection_id: "conn_1" } };
     const said = house.states.length;

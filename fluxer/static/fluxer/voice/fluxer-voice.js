@@ -135,12 +135,14 @@ export class FluxerVoice {
    * A VOICE_SERVER_UPDATE of the event stream, from your own gateway: one goes at once where it
    * says, instead of waiting until LiveKit lets go.
    *
-   * @param {{type: string, data: {connection_id: string, reason: string}}} event
+   * @param {{type: string, data: string | {connection_id: string, reason: string}}} event as in the
+   *   stream, where `data` is JSON; or with that read
    */
   told({ type, data }) {
+    if (type !== "VOICE_SERVER_UPDATE") return;
+    const { connection_id: id, reason } = typeof data === "string" ? JSON.parse(data) : data ?? {};
     const { trip } = this.#session;
-    const concerns = data?.reason !== "failed_over" || data.connection_id === trip.journey.connectionId;
-    if (type === "VOICE_SERVER_UPDATE" && concerns) trip.on({ type: "told", reason: data?.reason });
+    if (reason !== "failed_over" || id === trip.journey.connectionId) trip.on({ type: "told", reason });
   }
 
   /** Any other request to the service, as the same caller. Throws VoiceError. */
