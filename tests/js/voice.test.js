@@ -89,6 +89,16 @@ describe("joining", () => {
     });
   }
 
+  test("with a patience of one's own, it has an end when that says", async () => {
+    voice = house.voice({ patience: { limit: 5000 } });
+    house.answers = { "/voice/token": { status: 503, code: "SERVICE_UNAVAILABLE", message: "" } };
+    const failure = voice.join(lounge).catch((error) => error);
+    await quiet();
+    for (let passed = 0; passed < 5; passed += 1) await after(1000);
+    assert.equal(voice.state.why, "gave_up");
+    assert.equal((await failure).code, "SERVICE_UNAVAILABLE");
+  });
+
   test("a refusal is the service's own error", async () => {
     house.answers = { "/voice/token": { status: 400, code: "VOICE_CHANNEL_FULL", message: "Voice channel is full" } };
     await assert.rejects(voice.join(lounge), { code: "VOICE_CHANNEL_FULL", status: 400 });

@@ -37,7 +37,7 @@ export function pause(journey, next, error, now, { random, patience }) {
   const since = now > journey.due ? now : journey.since; // no time to try goes by asleep
   const delay = nextDelay(
     { attempt: journey.attempt, elapsed: now - since, retryAfter: error?.retryAfter },
-    { ...patience, ...limit },
+    { ...limit, ...patience },
     random,
   );
   if (delay === null) {
