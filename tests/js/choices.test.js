@@ -187,6 +187,28 @@ describe("leaving", () => {
     assert.deepEqual(seats(), ["token 100", "leave conn_1", "token 100"]);
   });
 
+  test("twice: the second knows no more than the service does, either", async () => {
+    await voice.join(lounge);
+    house.hold("PATCH /guilds/10/voice-states/@me");
+    const over = [];
+    voice.leave().then(() => over.push("left"));
+    voice.close().then(() => over.push("closed"));
+    await quiet();
+    assert.deepEqual(over, []);
+    await house.held[0].answer();
+    assert.deepEqual(over, ["left", "closed"]);
+  });
+
+  test("does not wait for what is joined afterwards", async () => {
+    await voice.join(lounge);
+    house.hold(TOKEN);
+    const left = voice.leave();
+    code(voice.join(music));
+    await left;
+    await quiet();
+    assert.equal(house.held.length, 1);
+  });
+
   test("a service that does not answer is not waited for longer than ten seconds", async () => {
     await voice.join(lounge);
     house.hold("PATCH /guilds/10/voice-states/@me");

@@ -80,7 +80,9 @@ export class FluxerVoice {
 
   /** Leave; the service knows when this resolves, if it can be reached. */
   async leave() {
-    await Promise.all(this.#session.trip.on({ type: "leave" }));
+    const { trip } = this.#session;
+    const done = trip.on({ type: "leave" });
+    await Promise.all([...done, trip.told]); // also of an earlier call
   }
 
   /** Leave, and hear of the page no more: for one that makes another FluxerVoice later. */

@@ -13,6 +13,11 @@ export class Seats {
     this.#api = api;
   }
 
+  /** Resolves when nothing is under way any more. */
+  get rest() {
+    return this.#last;
+  }
+
   /** A request about one's own connection. */
   own(method, body, { guildId, channelId }) {
     const of = guildId ? `/guilds/${guildId}` : `/channels/${channelId}`;
@@ -48,11 +53,10 @@ export class Seats {
     });
   }
 
-  /** Told at once: the page may be going away. Resolves when nothing is under way any more. */
+  /** Told at once: the page may be going away. */
   leave(place, connectionId) {
     const given = connectionId ? this.give(place, connectionId) : null;
     this.#last = Promise.all([this.#last, given]);
-    return this.#last;
   }
 
   /** Back to the service; one that cannot be told finds out by itself. */

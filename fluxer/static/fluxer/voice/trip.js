@@ -37,6 +37,11 @@ export class Trip {
     return isUnderWay(this.journey);
   }
 
+  /** Resolves when the service knows of everything so far, if it can be reached. */
+  get told() {
+    return this.#seats.rest;
+  }
+
   /** Something happens. What it brings about is under way when this returns. */
   on(event) {
     if (["join", "leave"].includes(event.type)) this.#choices += 1;
