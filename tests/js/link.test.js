@@ -83,6 +83,26 @@ test("that stays poor is a reason to think of another region, once", async () =>
     [["us-west", ["eu-central"]]]);
 });
 
+for (const [name, nothing] of [
+  ["there is no other region", [{ id: "us-west", is_accessible: true }]],
+  ["the other one is not for them", [{ id: "eu-central", is_accessible: false }]],
+  ["the regions cannot be had", { status: 503, code: "SERVICE_UNAVAILABLE", message: "" }],
+]) {
+  test(`that stays poor is no such reason while ${name}`, async () => {
+    await voice.setMicrophone(true);
+    measurable("microphone");
+    const regions = house.answers["/rtc-regions"];
+    house.answers["/rtc-regions"] = nothing;
+    loss = 0.3;
+    await after(60);
+    assert.equal(told.advice.length, 0);
+    assert.equal(house.asked("/rtc-regions").length, 2); // not with every reading
+    house.answers["/rtc-regions"] = regions;
+    await after(30);
+    assert.equal(told.advice.length, 1);
+  });
+}
+
 test("is none of their business any more who have left", async () => {
   await voice.setMicrophone(true);
   measurable("microphone");

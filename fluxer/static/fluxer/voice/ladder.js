@@ -98,6 +98,9 @@ function isTimeForAdvice(ladder, now) {
   return is;
 }
 
+/** The same, when there was nothing to advise: it is thought of again later. @param {Ladder} ladder */
+export const unadvised = (ladder, now) => ({ ...ladder, advised: false, troubled: now });
+
 /** @returns {{ladder: Ladder, step: "down" | null}} */
 function fall(ladder, now) {
   if (ladder.rung === RUNGS.length - 1) return { ladder, step: null };

@@ -1,5 +1,5 @@
 /** How one's own link does: its figures, what of the camera it carries, and when to advise. */
-import { judge, next, RUNGS, TOP } from "./ladder.js";
+import { judge, next, RUNGS, TOP, unadvised } from "./ladder.js";
 import { Monitor } from "./monitor.js";
 
 export class Link {
@@ -27,6 +27,11 @@ export class Link {
   /** Nothing is known of it yet. */
   forget() {
     this.#ladder = TOP;
+  }
+
+  /** There was nothing to advise. */
+  adviseLater() {
+    this.#ladder = unadvised(this.#ladder, Date.now());
   }
 
   /** @param {any} room LiveKit's */

@@ -98,7 +98,10 @@ export class Session {
         this.emitter.emit("state", this.state);
       },
       entered: () => {
-        this.link.start(this.trip.visit.room);
+        const { room } = this.trip.visit;
+        this.link.start(room);
+        // A voice that was there already may have been kept from playing while one entered.
+        if (room.canPlaybackAudio === false) this.emitter.emit("playback", { allowed: false });
         this.emitter.emit("rights", this.rights);
         this.wishes.settle();
       },
@@ -139,6 +142,7 @@ export class Session {
     const regions = await this.regions({ channelId }).catch(() => []);
     if (this.state.at !== "in" || this.state.connectionId !== connectionId) return;
     const others = regions.filter((region) => region.is_accessible && region.id !== regionId);
-    this.emitter.emit("advice", { regionId, regions: others });
+    if (others.length) this.emitter.emit("advice", { regionId, regions: others });
+    else this.link.adviseLater();
   }
 }
