@@ -85,6 +85,7 @@ export class House {
     const house = this;
     class Room {
       state = "disconnected";
+      canPlaybackAudio = true;
       listeners = new Map();
       remoteParticipants = new Map();
 
@@ -123,6 +124,16 @@ export class House {
 
       async disconnect() {
         this.state = "disconnected";
+      }
+
+      /** The browser plays sound, or waits for a click. */
+      plays(is) {
+        this.canPlaybackAudio = is;
+        this.say("AudioPlaybackStatusChanged", is);
+      }
+
+      async startAudio() {
+        this.plays(true);
       }
 
       /** LiveKit puts us out. */

@@ -64,3 +64,26 @@ test("one that is closed has left, and hears of the page no more", async () => {
   happens("pagehide");
   assert.equal(voice.state.at, "in");
 });
+
+test("a browser that waits for a click is told of, and plays after one", async () => {
+  const told = [];
+  voice.on("playback", ({ allowed }) => told.push(allowed));
+  assert.equal(voice.startAudio(), undefined); // nowhere
+  await voice.join(lounge);
+  assert.deepEqual(told, []);
+  house.room.plays(false);
+  assert.deepEqual(told, [false]);
+  await voice.startAudio();
+  assert.deepEqual(told, [false, true]);
+});
+
+test("what a room that was left says of sound is old news", async () => {
+  await voice.join(lounge);
+  const [old] = house.rooms;
+  await voice.join(lounge);
+  const told = [];
+  voice.on("playback", ({ allowed }) => told.push(allowed));
+  old.plays(false);
+  await voice.startAudio();
+  assert.deepEqual([told, old.canPlaybackAudio], [[true], false]);
+});
