@@ -44,7 +44,8 @@ export function draw(voice) {
     say(button.querySelector("span"), words[Number(is)]);
     button.querySelector("use").setAttribute("href", `#i-${icons[Number(is)]}`);
   }
-  $("microphone").disabled = at === "in" && !may.canSpeak;
+  // Who is on may always mute: they would be heard again the moment that they may speak.
+  $("microphone").disabled = at === "in" && !may.canSpeak && !voice.wishes.microphone;
   $("camera").disabled = !isIn || (at === "in" && !may.canVideo);
   $("screen").disabled = !isIn || (at === "in" && !may.canStream);
   $("leave").disabled = ["out", "ended"].includes(at);

@@ -17,13 +17,17 @@ const REFUSALS = {
 export function prepare(house) {
   const dialog = $("moderation");
   const act = async (text, body) => {
+    const whom = target; // by the time of the answer it may be another's menu
+    const name = house.name(whom.user_id);
     try {
-      await house.ask("PATCH", `/guilds/${house.guild}/members/${target.user_id}`, body);
-      note(`${text} ${house.name(target.user_id)}.`);
+      await house.ask("PATCH", `/guilds/${house.guild}/members/${whom.user_id}`, body);
+      note(`${text} ${name}.`);
       await house.refresh(); // the menu that is opened next says how it is then
-      dialog.close();
+      if (target === whom) dialog.close();
     } catch (error) {
-      show(REFUSALS[error.code] ?? house.sentence(error));
+      const said = REFUSALS[error.code] ?? house.sentence(error);
+      if (target === whom) show(said);
+      else note(`${name}: ${said}`, { bad: true });
     }
   };
   $("do-mute").onclick = () => act(target.mute ? "Unmuted" : "Muted", { mute: !target.mute });
