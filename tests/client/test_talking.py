@@ -2,7 +2,7 @@
 
 import re
 
-from playwright.sync_api import expect
+from playwright.sync_api import Request, expect
 
 from tests.client.conftest import Open
 from tests.client.window import Window
@@ -30,11 +30,15 @@ def test_two_people_hear_and_see_each_other(talk: tuple[Window, Window]) -> None
 
     # Who is deafened hears nobody, and says nothing.
     bob.press("Deafen")
-    bob.until("performance.now() - ears.heardAt > 700")
+    expect(bob.page.locator("#status")).to_contain_text("You are deafened: nobody hears you.")
+    for one in talk:
+        one.until("performance.now() - ears.heardAt > 700")
     expect(alice.in_list("Bob").get_by_role("img", name="deafened")).to_be_visible()
     bob.press("Undeafen")
-    bob.listen()
-    bob.hears(alice)
+    expect(bob.page.locator("#status")).not_to_contain_text("nobody hears you")
+    for one, other in ((alice, bob), (bob, alice)):
+        one.listen()
+        one.hears(other)
 
     bob.press("Leave")
     expect(alice.tile("Bob")).to_have_count(0)
@@ -61,6 +65,8 @@ def test_a_position_chooses_the_nearest_region(window: Open) -> None:
     devices = ["camera", "microphone", "geolocation"]
     alice.page.context.grant_permissions(devices, origin=alice.url)
     alice.page.get_by_text("My region").click()
+    preferred = alice.page.get_by_label("Preferred for rooms that are not open yet")
+    expect(preferred.get_by_role("option", name="EU Central")).to_have_count(1)
     alice.page.get_by_label("Let my position choose the nearest").check()
     with alice.page.expect_request(re.compile("/voice/token$")) as asked:
         alice.join("Lounge", talk=False)
@@ -83,6 +89,42 @@ def test_one_may_leave_while_the_browser_asks_for_the_position(window: Open) -> 
     with alice.page.expect_response(re.compile("/voice-states$")):
         pass
     assert not [url for url in asked if "/voice/token" in url]
+
+
+def test_a_double_click_is_one(window: Open) -> None:
+    alice = window()
+    alice.name = "Alice"
+    asked: list[str] = []  # what changes something, but for what one's devices are doing
+
+    def note(request: Request) -> None:
+        is_flags = request.method == "PATCH" and "channel_id" not in (request.post_data_json or {})
+        if request.method != "GET" and not is_flags:
+            asked.append(request.url.rsplit("/", 1)[1])
+
+    alice.page.on("request", note)
+    alice.page.goto(alice.url)
+    alice.page.get_by_role("button", name="Alice").dblclick()
+    for channel in ("Lounge", "Music"):
+        alice.channel(channel).dblclick()
+        alice.is_in(channel)
+    assert asked == ["session", "token", "@me", "token"]
+
+
+def test_a_browser_that_waits_for_a_click_before_it_plays_sound(window: Open) -> None:
+    bob, alice = window("Bob").join("Lounge"), window("Alice").bears("could not playback audio")
+    alice.ask(
+        "HTMLMediaElement.prototype.played_ = HTMLMediaElement.prototype.play;"
+        " HTMLMediaElement.prototype.play = async () => {"
+        " throw new DOMException('no click yet', 'NotAllowedError'); }; null"
+    )
+    alice.join("Lounge", talk=False)
+    expect(alice.notice()).to_contain_text("The browser waits for a click")
+    assert not alice.plays()
+    alice.ask("HTMLMediaElement.prototype.play = HTMLMediaElement.prototype.played_; null")
+    alice.notice().get_by_role("button", name="Play sound").click()
+    expect(alice.notice()).to_have_text("")
+    assert alice.plays()
+    alice.hears(bob)
 
 
 def test_a_screen_is_shared(talk: tuple[Window, Window]) -> None:

@@ -85,9 +85,13 @@ class Window:
         return self
 
     def choose(self, channel: str) -> None:
-        self.page.get_by_role("navigation").get_by_role(
-            "button", name=re.compile(f"^{channel}")
-        ).click()
+        self.channel(channel).click()
+
+    def channel(self, name: str) -> Any:
+        """Its button on the side."""
+        return self.page.get_by_role("navigation").get_by_role(
+            "button", name=re.compile(f"^{name}")
+        )
 
     def control(self, name: str) -> Any:
         return self.page.get_by_role("region", name="Your voice").get_by_role(

@@ -38,7 +38,19 @@ const house = {
 
 // Signing in
 
+let isSigningIn = false;
+
 async function signIn(userId) {
+  if (isSigningIn) return;
+  isSigningIn = true;
+  try {
+    await enter(userId);
+  } finally {
+    isSigningIn = false;
+  }
+}
+
+async function enter(userId) {
   welcome("");
   let session;
   try {
@@ -46,6 +58,7 @@ async function signIn(userId) {
       method: "POST",
       headers: { "Content-Type": "application/json" },
       body: JSON.stringify({ user_id: userId }),
+      signal: AbortSignal.timeout(10_000),
     });
     session = await answer.json();
     if (!answer.ok) throw new VoiceError(session.code, session.message);
@@ -88,6 +101,7 @@ async function signOut(sentence = "") {
 }
 
 function begin(token) {
+  heading = null;
   const mine = voice = new FluxerVoice({ token });
   Object.assign(window, { fluxerVoice: voice }); // to play with in the console
   // What is still heard of a voice that was signed out is not for the next person.
@@ -137,17 +151,22 @@ function onState(state) {
   drawState(state);
   controls.draw(voice);
   draw();
-  if (["in", "ended", "out"].includes(state.at)) refresh();
+  if (["in", "ended", "out"].includes(state.at)) {
+    heading = null;
+    refresh();
+  }
   if (state.at === "in") loadRegions();
 }
 
 function drawState(state) {
+  const { microphone, deafened } = voice.wishes;
+  const unheard = deafened ? " You are deafened: nobody hears you." : " You are muted.";
   const name = house.channelName(state.channelId);
   say($("place"), ["out", "ended"].includes(state.at) ? "Nowhere yet" : name);
   const said = {
     out: "Choose a channel to talk.",
     joining: `Joining ${name}…`,
-    in: `You are in, on ${house.regionName(state.regionId)}.${voice.wishes.microphone ? "" : " You are muted."}`,
+    in: `You are in, on ${house.regionName(state.regionId)}.${microphone && !deafened ? "" : unheard}`,
     away: "The connection was lost. Reconnecting…",
     recovering: sentences.ofCause(state.cause),
     ended: "You are not in a channel.",
@@ -176,10 +195,14 @@ function onRights(may) {
 
 // What one does
 
+let heading = null; // the channel one is on the way to
+
 async function join(channelId) {
+  if (heading === channelId) return;
   for (const kind of ["trouble", "ended", "moved"]) notice(kind, "");
   const { at, channelId: here } = voice.state;
   if (at === "in" && here === channelId) return;
+  heading = channelId;
   try {
     if (at === "in") await voice.moveTo(channelId);
     else {
@@ -189,6 +212,8 @@ async function join(channelId) {
   } catch (error) {
     if (at === "in" && voice?.state.at === "in") notice("trouble", sentences.ofError(error), { bad: true });
     if (!["SUPERSEDED", "LEFT"].includes(error.code)) note(`${error.code}: ${error.message}`, { bad: true });
+  } finally {
+    if (heading === channelId) heading = null;
   }
 }
 
@@ -287,7 +312,7 @@ for (const face of faces) face.onclick = () => signIn(face.dataset.user);
 controls.prepare(() => voice);
 $("sign-out").onclick = () => signOut();
 $("change-region").onclick = () => changeRegion($("region").value); // a key moves the choice only
-$("preference").onfocus = () => house.regions.length || loadRegions();
+$("preference").closest("details").ontoggle = () => house.regions.length || loadRegions();
 // The page may talk only to the voice servers that were there when it was loaded.
 document.addEventListener("securitypolicyviolation", ({ effectiveDirective }) => {
   if (effectiveDirective !== "connect-src") return;
