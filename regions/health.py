@@ -44,8 +44,10 @@ def probed(results: Mapping[int, ProbeResult], *, begun_at: datetime, now: datet
     """Write down what a round of probes saw, by server id, and tell the hooks who went or came.
 
     A round that was begun before the last one written had ended is old news: of two that overlap,
-    only one counts, and one outage is not counted twice.
+    only one counts, and one outage is not counted twice. DatabaseError, at the end, if one of them
+    could not be written.
     """
+    failure: DatabaseError | None = None
     down: list[int] = []
     back: list[int] = []
     for pk, result in results.items():
@@ -54,9 +56,11 @@ def probed(results: Mapping[int, ProbeResult], *, begun_at: datetime, now: datet
             if write(pk, result, begun_at, now):
                 changed.append(pk)
         except DatabaseError as error:  # one row that somebody holds keeps no other from being told
-            log.warning("the probe of server=%s is not written: %s", pk, error)
+            failure = error
     _tell(went_down, down, now)
     _tell(came_back, back, now)
+    if failure is not None:
+        raise failure
     return Changed(tuple(down), tuple(back))
 
 

@@ -5,13 +5,12 @@ A row is a promise: it stays until a settle has seen LiveKit agree.
 
 import logging
 import uuid
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from django.conf import settings
 from django.db import OperationalError, connection, transaction
-from django.db.models import Expression, F, Func, Q, QuerySet, TextField, Value, Window
-from django.db.models.functions import RowNumber
+from django.db.models import Expression, F, Func, Q, QuerySet, TextField, Value
 from django.utils import timezone
 
 from regions.models import Server
@@ -218,35 +217,3 @@ def _set_due_at(rooms: "QuerySet[DueRoom]", due_at: datetime) -> None:
     that hold one room and want the next. Whoever writes them says when they are due."""
     free = rooms.order_by().select_for_update(skip_locked=True, no_key=True)
     DueRoom.objects.filter(pk__in=free.values("pk")).update(due_at=due_at)
-
-
-def due_rooms(now: datetime) -> "QuerySet[DueRoom]":
-    """Those that are due now and nobody is at; those of a server that is down or does not answer
-    its API wait until it does."""
-    idle = Q(leased_until=None) | Q(leased_until__lte=now)
-    return DueRoom.objects.filter(
-        idle, due_at__lte=now, server__down_since=None, server__failing_since=None
-    )
-
-
-def due(
-    *, now: datetime, limit: int = 500, server_id: int | None = None
-) -> Iterable[tuple[int, str]]:
-    """The rooms that are due now, longest waiting first, of one server or of all."""
-    rooms = due_rooms(now)
-    if server_id is not None:
-        rooms = rooms.filter(server=server_id)
-    return rooms.order_by("due_at").values_list("server_id", "room")[:limit]
-
-
-def first(*, now: datetime) -> Iterable[tuple[int, str]]:
-    """Of each server as many as may be settled at the same time: whoever has settled one of them
-    goes on with the others, and a server with many holds nobody else up."""
-    turn = Window(RowNumber(), partition_by="server_id", order_by="due_at")
-    return (
-        due_rooms(now)
-        .annotate(turn=turn)
-        .filter(turn__lte=AT_ONCE)
-        .order_by("turn", "due_at")
-        .values_list("server_id", "room")
-    )

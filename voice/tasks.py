@@ -9,7 +9,7 @@ from django.db import OperationalError
 from django.utils import timezone
 
 from regions.models import Server
-from voice import due, failover, pins, queue, rights, samples
+from voice import failover, pins, queue, rights, samples, waiting
 from voice import sweep as sweeping
 from voice.settlement import settle_room
 from voice.states import endings
@@ -27,8 +27,8 @@ def settle(server_id: int, room: str) -> None:
     if not settle_room(server_id=server_id, room=room):
         return
     misses = 0
-    for _, waiting in list(due.due(now=timezone.now(), server_id=server_id, limit=MORE)):
-        misses = 0 if settle_room(server_id=server_id, room=waiting) else misses + 1
+    for _, other in list(waiting.due(now=timezone.now(), server_id=server_id, limit=MORE)):
+        misses = 0 if settle_room(server_id=server_id, room=other) else misses + 1
         if misses > PATIENCE:
             break
 
@@ -37,7 +37,7 @@ def settle(server_id: int, room: str) -> None:
 def settle_due_rooms() -> None:
     """Find what a lost message meant: rooms that are due, and rights that may have changed. The
     rooms first: rights may have to wait for locks, and their rooms ask for themselves."""
-    for server_id, room in due.first(now=timezone.now()):
+    for server_id, room in waiting.first(now=timezone.now()):
         queue.after_commit("voice.tasks.settle", server_id, room)
     rights.drain()
 

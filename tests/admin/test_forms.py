@@ -225,6 +225,7 @@ def test_of_two_who_add_the_same_one_is_told(stage: None) -> None:
 def somebody_waits() -> bool:
     """For a lock of this database."""
     with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_stat_clear_snapshot()")  # else a transaction sees one moment
         cursor.execute(
             "SELECT 1 FROM pg_stat_activity"
             " WHERE datname = current_database() AND wait_event_type = 'Lock'"

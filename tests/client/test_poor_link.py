@@ -81,7 +81,7 @@ def test_the_camera_gives_way_and_comes_back(window: Open, tmp_path: Path) -> No
 def arrives(alice: Window, direction: str, rung: str) -> None:
     """Alice's camera at a rung, if need be after another try."""
     alice.until(
-        f"steps.some(([, way, name]) => way === '{direction}' && name === '{rung}')", within=60
+        f"steps.some(([, way, name]) => way === '{direction}' && name === '{rung}')", within=150
     )
 
 

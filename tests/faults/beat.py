@@ -7,7 +7,7 @@ from django.utils import timezone
 
 from regions import probes
 from regions.models import Server
-from voice import due, rights, tasks
+from voice import rights, tasks, waiting
 from voice.settlement import settle_room
 from voice.sweep import Report, sweep
 
@@ -21,7 +21,7 @@ class Beat:
     def settle(self) -> int:
         """Every room that is due; how many were settled."""
         rights.drain()
-        rooms = list(due.due(now=timezone.now()))
+        rooms = list(waiting.due(now=timezone.now()))
         return sum(settle_room(server_id=server_id, room=room) for server_id, room in rooms)
 
     def sweep(self) -> list[Report]:

@@ -9,7 +9,7 @@ from regions.models import Server
 from tests.livekit.fake import FakeLiveKit
 from tests.voice.races import at_once
 from tests.voice.scene import GUILD, VOICE, Caller
-from voice import due, sweep, tasks
+from voice import due, sweep, tasks, waiting
 from voice.models import DueRoom, VoiceState
 from voice.settlement import settle_room
 
@@ -77,6 +77,6 @@ def test_a_server_with_many_rooms_due_holds_no_other_up(west: FakeLiveKit, east:
     due.mark(*((many, f"dm_{n}") for n in range(600)))
     due.mark((one, "dm_1"))
 
-    first = list(due.first(now=timezone.now()))
+    first = list(waiting.first(now=timezone.now()))
     assert [server_id for server_id, _ in first].count(many) == due.AT_ONCE
     assert (one, "dm_1") in first

@@ -5,7 +5,7 @@ from django.utils import timezone
 from tests.livekit.fake import FakeLiveKit
 from tests.voice import scene
 from tests.voice.scene import BOB, GUILD, Caller
-from voice import due, tasks
+from voice import tasks, waiting
 from voice.models import AuditEntry, EndedConnection, VoiceState
 
 
@@ -26,7 +26,7 @@ def test_who_is_away_does_not_return_past_a_kick(
 
     west.join(token)
     assert not VoiceState.objects.exists()
-    for server_id, room in list(due.due(now=timezone.now())):
+    for server_id, room in list(waiting.due(now=timezone.now())):
         tasks.settle(server_id, room)
     assert not west.rooms.people(f"guild_{GUILD}_channel_{scene.VOICE}")
     assert AuditEntry.objects.get().action == "disconnect"
