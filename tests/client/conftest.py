@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser, expect, sync_playwright
 
 from tests import browser as browsers
 from tests.client.house import House
@@ -23,6 +23,9 @@ MEDIA = (
     "--allow-loopback-in-peer-connection",
     "--disable-features=WebRtcHideLocalIpsWithMdns,LocalNetworkAccessChecks",
 )
+
+# As long as the windows wait themselves: two browsers and two media servers share the machine.
+expect.set_options(timeout=10_000)
 
 Open = Callable[..., Window]
 
