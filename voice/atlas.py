@@ -4,7 +4,7 @@ Equirectangular: a degree is a unit, so that a position is its coordinates and n
 """
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 from voice.figures import RegionFigures, ServerFigures
 
@@ -65,8 +65,6 @@ class Atlas:
     spots: Sequence[Spot] = ()
     unnamed: Sequence[Spot] = ()
     elsewhere: Sequence[Spot] = ()
-    meridians: Sequence[int] = field(default_factory=lambda: range(30, WIDTH, 30))
-    parallels: Sequence[int] = field(default_factory=lambda: [NORTH - d for d in (60, 30, 0, -30)])
 
 
 def draw(regions: Iterable[RegionFigures], servers: Iterable[ServerFigures]) -> Atlas:

@@ -40,7 +40,7 @@ now, people = timezone.now(), random.Random(7)
 Region.objects.filter(is_default=True).update(is_default=False)
 owner = User.objects.create(pk=10**6, username="owner")
 guild = Guild.objects.create(pk=10**6, name="busy", owner=owner)
-number = 10**6
+number, media = 10**6, iter({media})
 for name, pk, latitude, longitude, loads in (
     ("Ashburn", "us-east", 39.0, -77.5, (310, 190)), ("Oregon", "us-oregon", 45.5, -121.0, (120,)),
     ("Frankfurt", "eu-central", 50.1, 8.7, (420, 0)), ("Singapore", "ap-south", 1.3, 103.8, (64,)),
@@ -49,10 +49,10 @@ for name, pk, latitude, longitude, loads in (
         pk=pk, name=name, latitude=latitude, longitude=longitude, is_default=pk == "us-east")
     for slug, load in zip("ab", loads):
         gone = {{}} if load else {{"down_since": now, "last_error": "LiveKit cannot be reached"}}
+        url, key, secret = next(media) if load else ("ws://127.0.0.1:9", "key", "gone")
         server = Server.objects.create(
-            region=region, slug=slug, endpoint="{url}" if load else "ws://127.0.0.1:9",
-            api_key="{key}", api_secret="{secret}", soft_connection_limit=500,
-            webhook_at=now, probed_at=now, probe_ms=3, **gone)
+            region=region, slug=slug, endpoint=url, api_key=key, api_secret=secret,
+            soft_connection_limit=500, webhook_at=now, probed_at=now, probe_ms=3, **gone)
         # Nobody of them is in LiveKit: the sweep would soon have them out.
         Sweep.objects.create(server=server, leased_until=now + timedelta(hours=1), swept_at=now)
         for seat in range(load):
@@ -205,10 +205,9 @@ def test_the_dashboard_in_the_light_in_the_dark_and_on_a_phone(
 ) -> None:
     """`PICTURES=docs` keeps the pictures there."""
     directory = Path(os.environ.get("PICTURES") or tmp_path)
-    media = livekit_servers(f"{empty.url}/webhooks/livekit/us-east/a")
-    empty.manage(
-        "shell", "--command", BUSY.format(url=media.url, key=media.key, secret=media.secret)
-    )
+    media = [livekit_servers(f"{empty.url}/webhooks/livekit/us-east/a") for _ in range(5)]
+    known = [(one.url, one.key, one.secret) for one in media]
+    empty.manage("shell", "--command", BUSY.format(media=known))
     light = sign_in("vera")
     expect(light.get_by_label("Frankfurt: strained")).to_be_visible()
     light.screenshot(path=directory / "dashboard.png")
