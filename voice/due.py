@@ -35,13 +35,19 @@ def lease() -> timedelta:
     return timedelta(seconds=2 * settings.LIVEKIT_TIMEOUT) + SPARE
 
 
-def mark(*rooms: tuple[int, str], delay: float = 0) -> None:
+def longest() -> timedelta:
+    """Further ahead nobody writes a time: one that is was written before a clock was set back."""
+    intervals = settings.VOICE_SWEEP_INTERVAL + settings.VOICE_PROBE_INTERVAL
+    return 2 * (lease() + timedelta(seconds=intervals + settings.VOICE_GHOST_GRACE))
+
+
+def mark(*rooms: tuple[int, str]) -> None:
     """These (server id, room name) pairs are due, and settled soon after commit.
 
     Call it last in the transaction that made it necessary. Sorted, so that no two markers wait
     for each other; the new mark keeps a settle that is under way from forgetting this one.
     """
-    due_at = timezone.now() + timedelta(seconds=delay)
+    now = timezone.now()
     for server_id, room in sorted(set(rooms)):
         with connection.cursor() as cursor:
             cursor.execute(
@@ -50,17 +56,17 @@ def mark(*rooms: tuple[int, str], delay: float = 0) -> None:
                 VALUES (%s, %s, %s, %s, 0, now())
                 ON CONFLICT (server_id, room) DO UPDATE
                 SET due_at = least(voice_dueroom.due_at, excluded.due_at),
-                    mark = excluded.mark, attempts = 0
+                    marked_at = excluded.marked_at, mark = excluded.mark, attempts = 0
                 """,
-                [server_id, room, due_at, uuid.uuid4()],
+                [server_id, room, now, uuid.uuid4()],
             )
-        if not delay:
-            queue.after_commit("voice.tasks.settle", server_id, room)
+        queue.after_commit("voice.tasks.settle", server_id, room)
 
 
 def found(*rooms: tuple[int, str]) -> None:
-    """A sweep saw these rooms differ. One statement, whatever their number; none of them is held
-    while another is waited for, so that a batch may mark them in any order.
+    """A sweep saw these rooms differ. One statement, whatever their number; it waits so shortly
+    for who writes one of them, in whatever order, that it is part of no deadlock. Where that does
+    not do, each for itself.
 
     A room that failed keeps its back-off, unless somebody is at it: then their listing may be
     older than what was seen.
@@ -72,7 +78,7 @@ def found(*rooms: tuple[int, str]) -> None:
         with transaction.atomic(), connection.cursor() as cursor:
             cursor.execute("SET LOCAL lock_timeout = '100ms'")
             _found(pairs)
-    except OperationalError:  # somebody is writing one of them, and the next sweep will see that
+    except OperationalError:  # somebody is writing one of them
         pairs = [pair for pair in pairs if _found_alone(pair)]
     for server_id, room in pairs:
         queue.after_commit("voice.tasks.settle", server_id, room)
@@ -82,6 +88,7 @@ def _found_alone(pair: tuple[int, str]) -> bool:
     try:
         _found([pair])
     except OperationalError as error:
+        # The next sweep sees it again.
         log.warning("room %s differs, and is held by somebody: %s", pair[1], error)
         return False
     return True
@@ -124,11 +131,12 @@ def claim(*, server_id: int, room: str, now: datetime) -> DueRoom | None:
         UPDATE voice_dueroom SET due_at = %(until)s, leased_until = %(until)s, mark = %(mark)s
         WHERE id = (
             SELECT id FROM voice_dueroom
-            WHERE server_id = %(server)s AND room = %(room)s AND due_at <= %(now)s
-            AND (leased_until IS NULL OR leased_until <= %(now)s)
+            WHERE server_id = %(server)s AND room = %(room)s
+            AND (due_at <= %(now)s OR due_at > %(longest)s)
+            AND (leased_until IS NULL OR leased_until <= %(now)s OR leased_until > %(longest)s)
             FOR NO KEY UPDATE SKIP LOCKED)
-        AND (SELECT count(*) FROM voice_dueroom
-             WHERE server_id = %(server)s AND leased_until > %(now)s) < %(at_once)s
+        AND (SELECT count(*) FROM voice_dueroom WHERE server_id = %(server)s
+             AND leased_until > %(now)s AND leased_until <= %(longest)s) < %(at_once)s
         RETURNING *
         """,
         {
@@ -137,13 +145,19 @@ def claim(*, server_id: int, room: str, now: datetime) -> DueRoom | None:
             "server": server_id,
             "room": room,
             "now": now,
+            "longest": now + longest(),
             "at_once": AT_ONCE,
         },
     )
     claimed = next(iter(rows), None)
-    if claimed is not None and server is not None:
+    if claimed is not None:
         claimed.server = server
     return claimed
+
+
+def idle(now: datetime) -> Q:
+    """Of the rooms, those that no worker is at."""
+    return Q(leased_until=None) | Q(leased_until__lte=now) | Q(leased_until__gt=now + longest())
 
 
 def _turn() -> Expression:
@@ -171,8 +185,9 @@ def again(due: DueRoom, *, at: datetime, failed: bool = False) -> bool:
     with connection.cursor() as cursor:
         cursor.execute(
             """
-            INSERT INTO voice_dueroom AS d (server_id, room, due_at, mark, attempts, since)
-            VALUES (%(server)s, %(room)s, %(at)s, %(new)s, %(attempts)s, %(since)s)
+            INSERT INTO voice_dueroom AS d
+                (server_id, room, due_at, marked_at, mark, attempts, since)
+            VALUES (%(server)s, %(room)s, %(at)s, %(marked_at)s, %(new)s, %(attempts)s, %(since)s)
             ON CONFLICT (server_id, room) DO UPDATE SET
                 due_at = CASE WHEN d.mark = %(mark)s THEN excluded.due_at
                     ELSE least(d.due_at, excluded.due_at) END,
@@ -191,6 +206,7 @@ def again(due: DueRoom, *, at: datetime, failed: bool = False) -> bool:
                 "new": uuid.uuid4(),
                 "attempts": due.attempts + 1 if failed else 0,
                 "since": due.since,
+                "marked_at": due.marked_at,
                 "lease": due.leased_until,
             },
         )
@@ -206,8 +222,7 @@ def put_off(*, server_id: int, until: datetime) -> None:
 def wake(*, server_id: int) -> None:
     """The server answers again: what waited for it need not wait any longer."""
     now = timezone.now()
-    idle = Q(leased_until=None) | Q(leased_until__lte=now)
-    _set_due_at(DueRoom.objects.filter(idle, server_id=server_id, due_at__gt=now), now)
+    _set_due_at(DueRoom.objects.filter(idle(now), server_id=server_id, due_at__gt=now), now)
 
 
 @transaction.atomic

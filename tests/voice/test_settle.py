@@ -68,7 +68,8 @@ def test_a_room_that_agrees_costs_one_call_and_is_done(
 def test_a_room_that_is_not_due_is_left_alone(west: FakeLiveKit, server: Server):
     with west.calls_during() as calls:
         assert not settle_room(server_id=server.pk, room=ROOM)
-        due.mark((server.pk, ROOM), delay=30)
+        due.mark((server.pk, ROOM))
+        due.put_off(server_id=server.pk, until=timezone.now() + timedelta(seconds=30))
         assert not settle_room(server_id=server.pk, room=ROOM)
 
     assert calls == []
