@@ -5,13 +5,14 @@ whoever is in them. An error is not an empty room: what did not answer is not co
 """
 
 import logging
+import random
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
 from django.conf import settings
 from django.utils import timezone
-from livekit.protocol.models import ParticipantInfo
+from livekit.protocol.models import ParticipantInfo, Room
 
 from fluxer import livekit
 from fluxer.livekit import LiveKitError, LiveKitNotAsked, LiveKitUnavailable, together
@@ -118,11 +119,9 @@ def _listing(server: Server) -> _Listing:
     Raises LiveKitUnavailable when not even the rooms can be had.
     """
     begun_at = timezone.now()
-    rooms = sorted(
-        room.name
-        for room in livekit.list_rooms(server.livekit)
-        if parse_room_name(room.name) is not None
-    )
+    rooms = [room.name for room in _rooms(server) if parse_room_name(room.name) is not None]
+    # Where an interval is too short for all of them, the last ones are others each time.
+    random.shuffle(rooms)
     people: dict[str, Sequence[ParticipantInfo]] = {}
     listing = _Listing(Shown(begun_at, frozenset(rooms), people))
     for some in (rooms[:AT_ONCE], rooms[AT_ONCE:]):
@@ -136,6 +135,18 @@ def _listing(server: Server) -> _Listing:
         if listing.errors and not people:
             break  # it hangs: the others would take as long, each in its turn
     return listing
+
+
+def _rooms(server: Server) -> Sequence[Room]:
+    """Asked for twice, if need be: one answer that is lost is no API that fails, and would stop
+    every removal there until the next sweep."""
+    try:
+        return livekit.list_rooms(server.livekit)
+    except LiveKitNotAsked:
+        raise
+    except LiveKitUnavailable as error:
+        log.warning("%s is asked for its rooms once more: %s", server, error)
+        return livekit.list_rooms(server.livekit)
 
 
 def _known(server: Server) -> list[Known]:

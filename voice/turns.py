@@ -15,8 +15,8 @@ SPARE = timedelta(seconds=4)  # for what a sweep does besides waiting for LiveKi
 
 def lease() -> timedelta:
     """How long a turn is left to its worker: just longer than the deadlines of a sweep (the rooms,
-    the first listings, the rest of them within an interval)."""
-    return timedelta(seconds=2 * settings.LIVEKIT_TIMEOUT + settings.VOICE_SWEEP_INTERVAL) + SPARE
+    twice; the first listings, the rest of them within an interval)."""
+    return timedelta(seconds=3 * settings.LIVEKIT_TIMEOUT + settings.VOICE_SWEEP_INTERVAL) + SPARE
 
 
 def take(*, server_id: int, now: datetime) -> bool:
@@ -27,19 +27,22 @@ def take(*, server_id: int, now: datetime) -> bool:
             INSERT INTO voice_sweep (server_id, leased_until)
             SELECT id, %(until)s FROM regions_server WHERE id = %(server)s
             ON CONFLICT (server_id) DO UPDATE SET leased_until = excluded.leased_until
-            WHERE voice_sweep.leased_until <= %(now)s
+            WHERE voice_sweep.leased_until <= %(now)s OR voice_sweep.leased_until > %(never)s
             """,
             {
                 "server": server_id,
                 "now": now,
                 "until": now + lease(),
+                "never": now + 2 * lease(),  # written before a clock was set back
             },
         )
         return cursor.rowcount == 1
 
 
 def give_back(*, server_id: int, begun_at: datetime, complete: bool) -> None:
-    """The next turn may begin half an interval after this one did."""
+    """The next turn may begin half an interval after this one did; unless this one took so long
+    that somebody else has a turn now."""
     pause = timedelta(seconds=settings.VOICE_SWEEP_INTERVAL / 2)
     swept = {"swept_at": begun_at} if complete else {}
-    Sweep.objects.filter(server_id=server_id).update(leased_until=begun_at + pause, **swept)
+    ours = Sweep.objects.filter(server_id=server_id, leased_until=begun_at + lease())
+    ours.update(leased_until=begun_at + pause, **swept)

@@ -79,6 +79,18 @@ def test_lists_that_fail_for_five_minutes_remove_nobody_and_then_all_is_settled(
     assert not DueRoom.objects.exists()
 
 
+def test_one_list_of_rooms_that_is_lost_holds_up_no_removal(
+    west: FakeLiveKit, trio: Trio, beat: Beat
+):
+    with west.fault("error", method="ListRooms", times=1), west.calls_during() as calls:
+        assert not beat.sweep()[0].error
+    assert [call.method for call in calls][:2] == ["ListRooms", "ListRooms"]
+    assert Server.objects.get().failing_since is None
+    stranger = west.join(west.token(ROOM, "user_2_conn_handmade"))
+    beat.settle()
+    assert not stranger.inside
+
+
 def test_a_list_that_hangs_removes_nobody(west: FakeLiveKit, trio: Trio, beat: Beat, settings):
     settings.LIVEKIT_TIMEOUT = 0.1
     with west.fault("hang", method="ListParticipants"):

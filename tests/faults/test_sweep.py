@@ -151,6 +151,25 @@ def test_a_join_that_no_webhook_told_of_is_found(west: FakeLiveKit, alice: Calle
     assert VoiceState.objects.get().participant_sid == person.sid
 
 
+def test_where_an_interval_is_too_short_for_all_rooms_the_last_one_has_its_turn(
+    west: FakeLiveKit, beat: Beat, settings: Any
+):
+    settings.VOICE_SWEEP_INTERVAL = 1
+    west.webhooks.off()
+    for number in range(150):
+        west.rooms.create(f"dm_{number + 1000}", empty=300, departure=300, metadata="")
+    stranger = west.join(west.token("dm_1149", "user_1_conn_x"))
+    with west.fault("slow", method="ListParticipants", seconds=0.6):
+        for _ in range(30):  # in each, a room is listed with a chance of a third at least
+            report = the_report(beat)
+            assert report.error
+            if not stranger.inside:
+                break
+            beat.later(30)
+
+    assert not stranger.inside
+
+
 def test_a_client_that_vanished_is_gone_after_two_listings(
     west: FakeLiveKit, alice: Caller, bob: Caller, beat: Beat
 ):
