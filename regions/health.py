@@ -24,6 +24,9 @@ log = logging.getLogger(__name__)
 
 WEBHOOK_WRITES = timedelta(seconds=10)  # at most one write in this time, however many come
 ERROR_LENGTH = 200
+APART = timedelta(seconds=2)  # two failures in a row; sooner, it is the same one seen twice
+# No round takes so long: a probe written further ahead is of a clock that was set back since.
+AHEAD = timedelta(minutes=1)
 
 # (server_ids, now): these servers went down, after the second failure in a row. Called after the
 # mark is written, outside of its transaction; a failure is logged and undoes nothing.
@@ -73,7 +76,8 @@ def _failed(server_id: int, result: ProbeResult, begun_at: datetime, now: dateti
     """Whether this was the failure that made the server down."""
     news = {"probed_at": now, "probe_ms": None, "last_error": (result.error or "")[:ERROR_LENGTH]}
     rows = _not_probed_since(server_id, begun_at)
-    second = rows.filter(down_since=None, failures__gte=1)
+    is_apart = Q(probed_at__lte=begun_at - APART) | Q(probed_at__gt=begun_at)
+    second = rows.filter(is_apart, down_since=None, failures__gte=1)
     if second.update(failures=F("failures") + 1, down_since=now, **news):
         return True
     rows.update(failures=F("failures") + 1, **news)
@@ -82,7 +86,11 @@ def _failed(server_id: int, result: ProbeResult, begun_at: datetime, now: dateti
 
 def _answered(server_id: int, result: ProbeResult, begun_at: datetime, now: datetime) -> bool:
     """Whether the server was down until now."""
-    still_suspect = When(suspect_until__gte=begun_at + _suspicion(), then=F("suspect_until"))
+    meanwhile = Q(
+        suspect_until__gte=begun_at + _suspicion(),
+        suspect_until__lte=begun_at + _suspicion() + AHEAD,
+    )
+    still_suspect = When(meanwhile, then=F("suspect_until"))
     news: dict[str, Any] = {
         "failures": 0,
         "probed_at": now,
@@ -159,9 +167,8 @@ def _suspicion() -> timedelta:
 
 
 def _not_probed_since(server_id: int, begun_at: datetime) -> QuerySet[Server]:
-    return Server.objects.filter(
-        Q(probed_at=None) | Q(probed_at__lte=begun_at), pk=server_id
-    ).order_by()
+    is_new = Q(probed_at=None) | Q(probed_at__lte=begun_at) | Q(probed_at__gt=begun_at + AHEAD)
+    return Server.objects.filter(is_new, pk=server_id).order_by()
 
 
 def _tell(hook: Hook, server_ids: Iterable[int], now: datetime) -> None:

@@ -103,7 +103,9 @@ class Pin:
 
     def is_warm(self, now: datetime, *, within: float) -> bool:
         """LiveKit had the room so recently, in seconds, that it need not be asked."""
-        return self.works and self.made_at > now - timedelta(seconds=within)
+        warm = timedelta(seconds=within)
+        # Ahead of now is what was seen by a clock that was set back since.
+        return self.works and now - warm < self.made_at < now + warm
 
 
 @dataclass(frozen=True)

@@ -214,6 +214,7 @@ def test_what_had_to_wait_is_due_as_soon_as_it_is_back(
         beat.later((DueRoom.objects.get().due_at - timezone.now()).total_seconds())
     beat.settle()
     beat.probe()
+    beat.later(3)
     beat.probe()
     waits_until = DueRoom.objects.get().due_at
     settled_west.accept()
@@ -230,6 +231,7 @@ def test_who_is_left_in_its_rooms_is_looked_for_as_soon_as_it_is_back(
     monkeypatch.setattr(queue, "_quiet_until", 0.0)
     settled_west.refuse()
     beat.probe()
+    beat.later(3)
     beat.probe()
     with broker() as client:
         client.flushdb()

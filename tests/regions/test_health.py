@@ -94,7 +94,26 @@ def test_of_two_rounds_that_overlap_only_one_counts(west: Server) -> None:
     probe(west, DOWN, 1, took=2)
     assert word(west) == "up"
     assert west.failures == 1
-    probe(west, DOWN, 2, took=2)
+    probe(west, DOWN, 4, took=2)
+    assert word(west) == "down"
+
+
+def test_one_failure_that_two_beats_see_at_the_same_moment_is_one(west: Server) -> None:
+    probe(west, DOWN, 0, took=0.01)
+    probe(west, DOWN, 0.1, took=0.01)
+    assert word(west) == "up"
+    probe(west, DOWN, 3)
+    assert word(west) == "down"
+
+
+def test_a_probe_that_a_clock_of_ours_dated_ahead_stops_no_other(west: Server) -> None:
+    probe(west, UP, 3600)
+    health.suspect(west.pk, now=after(3600))
+    probe(west, UP, 0)
+    assert word(west, 1) == "up"
+    health.probed({west.pk: UP}, begun_at=after(3600), now=after(3600))
+    for at in (10, 20):
+        probe(west, DOWN, at)
     assert word(west) == "down"
 
 
@@ -171,8 +190,9 @@ def test_a_server_that_was_deleted_meanwhile_is_no_fault(west: Server) -> None:
 
 
 def test_every_server_is_asked_at_the_same_time(
-    db: None, fake_livekit: Any, told: list[Any]
+    db: None, fake_livekit: Any, told: list[Any], time_machine: Any
 ) -> None:
+    time_machine.move_to(timezone.now())
     region("us-west")
     rows, fakes = [], [fake_livekit() for _ in range(6)]
     for number, fake in enumerate(fakes):
@@ -191,6 +211,7 @@ def test_every_server_is_asked_at_the_same_time(
     began = timezone.now()
     probes.probe()
     assert timezone.now() - began < timedelta(seconds=3.5)
+    time_machine.shift(timedelta(seconds=3))
     probes.probe()
     states = [word(row, 60) for row in rows]
     assert states == ["down"] * 5 + ["up"]

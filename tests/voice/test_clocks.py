@@ -1,9 +1,12 @@
-"""LiveKit's clock is set back, and which of two visits came later is not to be seen from it."""
+"""Clocks are set back: LiveKit's, which then does not tell which of two visits came later; and our
+own, which then has dated things an hour ahead."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 
 import pytest
+from django.utils import timezone
 
 from fluxer.directory.models import Member
 from regions.models import Server
@@ -11,10 +14,11 @@ from tests.livekit.fake import FakeLiveKit
 from tests.livekit.fake_participant import FakeParticipant
 from tests.voice.devices import Device
 from tests.voice.listing import during_the_listing
-from tests.voice.scene import BOB, GUILD, VOICE
-from voice import due, rights
-from voice.models import VoiceState
+from tests.voice.scene import BOB, GUILD, VOICE, Caller
+from voice import due, rights, waiting
+from voice.models import RoomPin, VoiceState
 from voice.settlement import settle_room
+from voice.sweep import sweep
 
 ROOM = f"guild_{GUILD}_channel_{VOICE}"
 HOUR = 3_600_000  # ms
@@ -125,3 +129,34 @@ def test_a_listing_begun_before_a_later_visit_was_told_is_old_news(
     settle()
 
     assert known() == later[0].sid
+
+
+def test_what_our_own_clock_dated_ahead_holds_up_neither_settles_nor_sweeps(
+    west: FakeLiveKit, first: FakeParticipant, later: Callable[[float], None]
+):
+    server_id = Server.objects.get().pk
+    true = timezone.now()
+    later(3600)
+    sweep(server_id=server_id)
+    for room in (ROOM, "dm_1", "dm_2"):
+        due.mark((server_id, room))
+    for room in ("dm_1", "dm_2"):  # and two are taken by workers who die of it
+        assert due.claim(server_id=server_id, room=room, now=timezone.now())
+    later((true - timezone.now()).total_seconds() + 30)
+    west.webhooks.off()
+    stranger = west.join(west.token(ROOM, "user_2_conn_x"))
+
+    assert waiting.due(now=timezone.now()).count() == 3
+    report = sweep(server_id=server_id)
+    assert report is not None and not report.is_skipped
+    assert settle_room(server_id=server_id, room=ROOM)
+    assert not stranger.inside
+
+
+def test_a_room_that_our_own_clock_saw_ahead_is_not_warm(west: FakeLiveKit, alice: Caller):
+    alice.token()
+    RoomPin.objects.update(made_at=timezone.now() + timedelta(hours=1))
+    with west.calls_during() as calls:
+        alice.token()
+    assert [call.method for call in calls] == ["CreateRoom"]
+    assert RoomPin.objects.get().made_at <= timezone.now()
