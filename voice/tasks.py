@@ -32,8 +32,9 @@ def settle(server_id: int, room: str) -> None:
         return
     missed: list[str] = []
     for turn in range(MORE):
-        where = {"now": timezone.now(), "server_id": server_id, "newest": turn % 2 == 0}
-        other = waiting.due(**where, but=missed).first()
+        now, is_newest = timezone.now(), turn % 2 == 0
+        rooms = waiting.due(now=now, server_id=server_id, newest=is_newest, but=missed)
+        other = rooms.first()
         if other is None or len(missed) > PATIENCE:
             return
         if not settle_room(server_id=server_id, room=other[1]):
