@@ -41,7 +41,7 @@ class VoiceOperations(ViewSet):
     )
     def participants(self, request: Request, channel_id: int) -> Response:
         """Whom LiveKit shows in the room, on its own server or on the one named."""
-        query = parsed(service_shapes.ParticipantQuery, request.query_params)
+        query = parsed(service_shapes.ParticipantQuery, request.query_params.dict())
         found = operations.list_participants(channel_id=channel_id, **query)
         return Response({"status": "success", "participants": found})
 
@@ -50,7 +50,7 @@ class VoiceOperations(ViewSet):
     )
     def remove(self, request: Request, channel_id: int, user_id: int) -> Response:
         """Somebody is out, with one connection or with all."""
-        query = parsed(shapes.ConnectionQuery, request.query_params)
+        query = parsed(shapes.ConnectionQuery, request.query_params.dict())
         operations.disconnect_participant(
             channel_id=channel_id, user_id=user_id, by=actor(request), **query
         )

@@ -145,6 +145,15 @@ def test_one_connection_of_two(west: FakeLiveKit, bob: Caller, back_end: BackEnd
     assert (one.inside, two.inside) == (False, True)
 
 
+def test_a_name_that_was_left_empty_puts_out_nobody(
+    west: FakeLiveKit, bob: Caller, back_end: BackEnd
+):
+    participant = enter(west, bob)
+    assert code(back_end.ask("DELETE", f"{BOBS}?connection_id=")) == (400, "INVALID_FORM_BODY")
+    follow()
+    assert participant.inside
+
+
 def test_even_if_the_pin_is_gone(west: FakeLiveKit, bob: Caller, back_end: BackEnd):
     """LiveKit lost us its leave; we had them down as left, and forgot the pin."""
     participant = enter(west, bob)

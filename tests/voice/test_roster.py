@@ -169,7 +169,9 @@ def test_somebody_elses_connection_is_unknown(stage: None):
     assert "reason" not in answer.json()
 
 
-@pytest.mark.parametrize("query", ["?connection_id=%00", "?connection_id=" + "x" * 65])
+@pytest.mark.parametrize(
+    "query", ["?connection_id=", "?connection_id=%00", "?connection_id=" + "x" * 65]
+)
 def test_a_bad_query_is_refused(stage: None, query: str):
     assert error(Device(BOB).get(f"{LIST}/@me{query}")) == (400, "INVALID_FORM_BODY")
 

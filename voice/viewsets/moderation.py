@@ -48,7 +48,7 @@ class AuditViewSet(ViewSet):
     )
     def list(self, request: Request, guild_id: int) -> Response:
         """A guild's entries, newest first, for anybody who may mute, deafen or move."""
-        query = parsed(shapes.AuditQuery, request.query_params)
+        query = parsed(shapes.AuditQuery, request.query_params.dict())
         rank.require_moderator(user_id=caller(request), guild_id=guild_id)
         return Response(
             audit.entries(guild_id=guild_id, before=query.get("before"), limit=query["limit"])

@@ -27,7 +27,7 @@ class _OwnState(ViewSet):
         return "read" if self.action == "retrieve" else "state"
 
     def _own(self, request: Request, **place: int) -> Response:
-        query = parsed(shapes.ConnectionQuery, request.query_params)
+        query = parsed(shapes.ConnectionQuery, request.query_params.dict())
         state = roster.own(
             user_id=caller(request),
             session=device(request),
