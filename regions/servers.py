@@ -98,7 +98,7 @@ def _require_free(server: Server, values: dict[str, Any]) -> None:
 
     Of two rows that are one server, each would throw out whoever is in the rooms of the other. And
     people at an address that we ask no more could be neither kicked nor seen; those of a server
-    that does not answer are lost anyway, and its address is perhaps what is wrong.
+    that is down are lost anyway, and its address is perhaps what is wrong.
     """
     endpoint, api_url = (
         values.get(name, getattr(server, name)) for name in ("endpoint", "api_url")
@@ -111,8 +111,7 @@ def _require_free(server: Server, values: dict[str, Any]) -> None:
     if taken := next((other for other in others if other.address == wanted), None):
         told = f"A LiveKit server is described once, and this address is that of {taken}."
         raise InvalidFormBody.at(at, "ADDRESS_TAKEN", told)
-    answers = server.down_since is None and server.failing_since is None
-    if server.pk is not None and answers and _is_in_use(server):
+    if server.pk is not None and server.down_since is None and _is_in_use(server):
         raise InvalidFormBody.at(at, "IN_USE", f"{IN_USE}, and then change where it is.")
 
 

@@ -246,6 +246,8 @@ class TestInUse:
         assert faults(back.patch(PATH, **moved)) == {"api_url": "IN_USE"}
         same = {"endpoint": "wss://other-name.example.org", "api_key": "new", "api_secret": SECRET}
         assert back.patch(PATH, **same).status_code == 200
+        Server.objects.update(failing_since=now)  # people talk on
+        assert faults(back.patch(PATH, **moved)) == {"api_url": "IN_USE"}
         Server.objects.update(down_since=now)  # perhaps because its address is wrong
         assert back.patch(PATH, **moved).status_code == 200
         Server.objects.update(down_since=None)
