@@ -64,15 +64,15 @@ def place(
     unpinned room finds no server.
     """
     if found.pin is not None and found.pin.works:
-        return _pinned(found, patience, now)
+        return _pinned(found, wish, patience, now)
     return _anew(found, wish, near, patience)
 
 
-def _pinned(found: Look, patience: Patience, now: datetime) -> Placed:
+def _pinned(found: Look, wish: Wish, patience: Patience, now: datetime) -> Placed:
     assert found.pin is not None  # noqa: S101 for the reader of types
     place = found.pin.place
     _require_secret(place)
-    if found.pin.is_warm(now, within=_warm(found)):
+    if found.pin.is_warm(now, within=_warm(found, wish)):
         return Placed(place, None)
     made_at = _make(found.room, place, patience)
     if made_at is None and not found.has_joined:
@@ -80,11 +80,15 @@ def _pinned(found: Look, patience: Patience, now: datetime) -> Placed:
     return Placed(place, made_at)
 
 
-def _warm(found: Look) -> float:
-    """For how long the room is believed to be there. LiveKit refreshes the token of who is in: who
-    had one and asks for another did not get in, or has lost the link, and perhaps the server its
-    rooms."""
-    asks_again = any(own.has_token for own in found.here)
+def _warm(found: Look, wish: Wish) -> float:
+    """For how long the room is believed to be there. LiveKit refreshes the token of who is in: a
+    device that had one and asks for another did not get in, or has lost the link, and perhaps the
+    server its rooms. Devices without a `sid` cannot be told apart."""
+    asks_again = any(
+        own.connection_id == wish.connection_id or wish.session in (None, own.session)
+        for own in found.here
+        if own.has_token
+    )
     warm = float(settings.VOICE_ROOM_WARM)
     return min(warm, AFTER_A_LOSS) if asks_again else warm
 

@@ -1,6 +1,7 @@
 """The whole story of a join: look, place the room, decide under the lock, mint the token.
 
-A busy room's token costs no LiveKit call and a handful of statements that does not grow.
+A busy room's token costs no LiveKit call and a handful of statements that does not grow; one that
+the same device asks for again costs a call where the room was not seen just now.
 """
 
 import json

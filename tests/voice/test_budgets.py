@@ -80,6 +80,22 @@ def test_a_renewal_costs_the_same(warm: FakeLiveKit, alice: Caller):
     assert len(sql) <= SECOND, sql
 
 
+def test_only_a_device_that_asks_again_has_the_room_looked_for(
+    warm: FakeLiveKit, time_machine: TimeMachineFixture
+):
+    """LiveKit refreshes the token of who is in: this one has lost the link, or the room is lost."""
+    phone, desktop = Caller(ALICE, sid="phone"), Caller(ALICE, sid="desktop")
+    mine = phone.token()["connection_id"]
+    time_machine.shift(1.5)
+
+    assert cost(warm, desktop.token)[1] == []
+    assert cost(warm, lambda: phone.token(connection_id=mine))[1] == ["CreateRoom"]
+    time_machine.shift(0.5)
+    assert cost(warm, phone.token)[1] == []
+    time_machine.shift(1.5)
+    assert cost(warm, phone.token)[1] == ["CreateRoom"]
+
+
 @pytest.mark.parametrize("channel", [VOICE, OTHER_VOICE])
 def test_ending_the_sessions_older_one_costs_a_few_more(warm: FakeLiveKit, channel: int):
     phone = Caller(ALICE, sid="phone")
