@@ -3,7 +3,7 @@
 Decided in PostgreSQL alone; LiveKit follows. On any error the caller stays as they were.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -95,15 +95,18 @@ def _stay(
     target = channels.get(change.target)
     if target is None or target.guild_id != change.guild_id:
         raise UnknownChannel
-    there = _join(change, target, now) if state is None else _move(change, state, target, now)
+    if state is None:
+        there = _join(change, target, channels, now)
+    else:
+        there = _move(change, state, target, channels, now)
     return voice_state(there, guild_id=change.guild_id)
 
 
-def _join(change: Change, target: Channel, now: datetime) -> VoiceState:
+def _join(change: Change, target: Channel, locked: Container[int], now: datetime) -> VoiceState:
     """A seat, ahead of its token, which alone holds the room where it is; this session's connection
     elsewhere ends for it."""
     wish = change.wish(change.session)
-    found, plan = _planned(wish, now)
+    found, plan = _planned(wish, locked, now)
     connection_id = new_connection_id()
     rooms = endings.replace(plan.ended, by=connection_id, session=wish.session, now=now)
     joined = seats.reserve(
@@ -123,10 +126,12 @@ def _join(change: Change, target: Channel, now: datetime) -> VoiceState:
     return joined
 
 
-def _move(change: Change, state: VoiceState, target: Channel, now: datetime) -> VoiceState:
+def _move(
+    change: Change, state: VoiceState, target: Channel, locked: Container[int], now: datetime
+) -> VoiceState:
     """To another channel of the guild, all or nothing. What admitted them here stays behind."""
     wish = change.wish(state.session)
-    found, plan = _planned(wish, now)
+    found, plan = _planned(wish, locked, now)
     placement.require_somewhere(found, wish)
     others = [own for own in plan.ended if own.connection_id != state.connection_id]
     moved, rooms = changes.move(
@@ -150,7 +155,9 @@ def _move(change: Change, state: VoiceState, target: Channel, now: datetime) -> 
     return moved
 
 
-def _planned(wish: Wish, now: datetime) -> tuple[Look, Plan]:
+def _planned(wish: Wish, locked: Container[int], now: datetime) -> tuple[Look, Plan]:
+    """What the wish means now. _Moved when it would end something in a channel that is not locked:
+    this session's, which came there since."""
     found = look.read(
         user_id=wish.user_id,
         channel_id=wish.channel_id,
@@ -160,4 +167,6 @@ def _planned(wish: Wish, now: datetime) -> tuple[Look, Plan]:
     )
     plan = access.plan(found, wish, now=now)
     assert found is not None  # noqa: S101 the plan refused otherwise
+    if any(own.channel_id not in locked for own in plan.ended):
+        raise _Moved
     return found, plan
