@@ -1,7 +1,7 @@
 """Can anybody talk at all? What is wrong with the regions, in sentences with hints.
 
-Run by `manage.py check` alone, since it asks the database, and warnings only: they are about what
-an operator has yet to do, and everything but joining works without it.
+Run by `manage.py check` and `migrate`, which may ask the database, and warnings only: they are
+about what an operator has yet to do, and everything but joining works without it.
 """
 
 from __future__ import annotations

@@ -14,7 +14,7 @@ class SoundJSONField(forms.JSONField):
     def to_python(self, value: Any) -> Any:
         try:
             found = super().to_python(value)
-            json.dumps(found, ensure_ascii=False).encode()
+            json.dumps(found, ensure_ascii=False, allow_nan=False).encode()
         except (ValueError, RecursionError) as error:
             raise ValidationError(
                 self.error_messages["invalid"], code="invalid", params={"value": value}
