@@ -27,6 +27,10 @@ RUN DJANGO_SECRET_KEY=build DATABASE_URL=postgres://127.0.0.1/build REDIS_URL=re
     STATIC_ROOT=/app/static-root python manage.py collectstatic --noinput --verbosity 0 \
     && python -m compileall -q fluxer regions voice
 
+# COPY keeps the checkout's modes, which a careful umask has closed to all but its owner; what runs
+# is another user.
+RUN chmod -R a+rX,go-w /app
+
 # --- Run ------------------------------------------------------------------------------------------
 FROM python:3.12-slim-bookworm
 

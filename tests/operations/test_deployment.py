@@ -139,6 +139,46 @@ def test_the_image_is_built_in_two_stages_and_does_not_run_as_root() -> None:
     assert "collectstatic" in " ".join(rest for verb, rest in found if verb == "RUN")
 
 
+def test_whoever_the_image_runs_as_may_read_what_a_careful_umask_had_closed(
+    tmp_path: Path,
+) -> None:
+    found = instructions()
+    last = max(n for n, (verb, _) in enumerate(found) if verb == "FROM")
+    verb, told = found[last - 1]  # after everything that writes there
+    assert verb == "RUN"
+    package = tmp_path / "app" / "fluxer"
+    package.mkdir(parents=True)
+    (package / "serve.py").touch()
+    for path in (package / "serve.py", package, package.parent):
+        path.chmod(0o700 if path.is_dir() else 0o600)
+    subprocess.run(told.replace("/app", str(package.parent)), shell=True, check=True)  # noqa: S602
+    modes = {path.stat().st_mode & 0o777 for path in (package.parent, package)}
+    assert (modes, (package / "serve.py").stat().st_mode & 0o777) == ({0o755}, 0o644)
+
+
+def test_the_manual_makes_secrets_for_the_containers_and_leaves_the_umask_as_it_was(
+    tmp_path: Path,
+) -> None:
+    manual = (ROOT / "docs/operating.md").read_text()
+    commands = manual.split("```sh\n")[1].split("docker compose up")[0]
+    regions = tmp_path / "ops/compose/regions.yaml"
+    regions.parent.mkdir(parents=True)
+    regions.touch(mode=0o640)
+    done = subprocess.run(
+        ["sh", "-euc", f"umask 027\n{commands}\numask"],
+        cwd=tmp_path, check=True, capture_output=True, text=True,
+    )  # fmt: skip
+    assert done.stdout.split()[-1] == "0027"
+    assert regions.stat().st_mode & 0o777 == 0o644
+    secrets = {Path(secret["file"]).name for secret in COMPOSE["secrets"].values()}
+    made = {path.name: path for path in (tmp_path / "secrets").iterdir()}
+    assert set(made) == secrets
+    assert {path.stat().st_mode & 0o777 for path in made.values()} == {0o644}
+    assert all(path.stat().st_size for path in made.values())
+    assert (tmp_path / "secrets").stat().st_mode & 0o777 == 0o700
+    assert (tmp_path / ".env").stat().st_mode & 0o777 == 0o600
+
+
 def test_everything_that_is_copied_exists_and_is_not_ignored() -> None:
     ignored = set((ROOT / ".dockerignore").read_text().split())
     for verb, rest in instructions():
