@@ -9,6 +9,7 @@ from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.http import HttpRequest
 
+from fluxer.staff.pages import remembering
 from regions import addresses
 from regions.models import Region, Restricted, Server
 from regions.serializers import SHORTEST_SECRET
@@ -50,7 +51,10 @@ class ServerForm(forms.ModelForm):
         help_text="Empty: as it is. A changed address or key needs it again.",
     )
 
-    soft_connection_limit = forms.IntegerField(required=False, min_value=1, max_value=2**31 - 1)
+    # Declared here, a field is not asked of the page, which has the others remembered.
+    soft_connection_limit = remembering(
+        forms.IntegerField(required=False, min_value=1, max_value=2**31 - 1)
+    )
 
     class Meta:
         model = Server

@@ -45,14 +45,19 @@ def test_unticking_is_a_change(root: Client, west: FakeLiveKit) -> None:
     assert AuditEntry.objects.get().action == "unmute"
 
 
+def form_of(server: Server, on: str) -> tuple[str, str]:
+    """A page on which the server is changed, and what its fields are called by there."""
+    if on == "region":
+        return page_of(server.region), "servers-0-"
+    return page_of(server), ""
+
+
 @pytest.mark.parametrize("on", ["server", "region"])
 def test_a_form_that_was_open_meanwhile_does_not_end_a_drain_or_move_a_server(
     on: str, root: Client, west: FakeLiveKit
 ) -> None:
     server = Server.objects.get()
-    page, prefix = page_of(server), ""
-    if on == "region":
-        page, prefix = page_of(server.region), "servers-0-"
+    page, prefix = form_of(server, on)
     form = pages.opened(root, page)
     url, secret = "http://127.0.0.1:9", "n" * 32
     now = {"is_draining": True, "api_url": url, "api_secret": secret}
@@ -61,6 +66,21 @@ def test_a_form_that_was_open_meanwhile_does_not_end_a_drain_or_move_a_server(
     server.refresh_from_db()
     assert (server.soft_connection_limit, server.is_draining) == (7, True)
     assert (server.api_url, server.api_secret) == (url, secret)
+
+
+@pytest.mark.parametrize("on", ["server", "region"])
+@pytest.mark.parametrize(("was", "now"), [(None, 7), (7, None), (7, 9)])
+def test_nor_does_it_undo_a_soft_limit(
+    on: str, was: int | None, now: int | None, root: Client, west: FakeLiveKit
+) -> None:
+    Server.objects.update(soft_connection_limit=was)
+    server = Server.objects.get()
+    page, prefix = form_of(server, on)
+    form = pages.opened(root, page)
+    servers.change(region_id=server.region_id, server_id=server.slug, soft_connection_limit=now)
+    pages.send(root, page, form, **{f"{prefix}is_draining": "on"})
+    server.refresh_from_db()
+    assert (server.soft_connection_limit, server.is_draining) == (now, True)
 
 
 def test_to_send_every_form_unchanged_writes_nothing(root: Client, west: FakeLiveKit) -> None:
