@@ -68,6 +68,7 @@ def asking(action: Action, by: str) -> Callable[..., HttpResponse | None]:
         form = action.form(request.POST if is_confirmed else None) if action.form else None
         if is_confirmed and (form is None or form.is_valid()):
             values = form.cleaned_data if form else {}
+            _tell_gone(page, request, rows)
             _carry_out(action, page, request, rows, by=by, values=values)
             return None
         return _question(action, page, request, rows, form)
@@ -89,6 +90,15 @@ def _question(
         "form": form,
     }
     return TemplateResponse(request, "admin/ask.html", context)
+
+
+def _tell_gone(page: Any, request: HttpRequest, rows: Sequence[Any]) -> None:
+    """Say how many of those that were asked about are not there any more."""
+    chosen = {page.opts.pk.to_python(key) for key in request.POST.getlist("_selected_action")}
+    gone = len(chosen) - len(rows)
+    if gone:
+        told = f"{gone} of those you chose {'is' if gone == 1 else 'are'} gone already."
+        page.message_user(request, told, messages.WARNING)
 
 
 def _carry_out(

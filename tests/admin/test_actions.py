@@ -201,6 +201,19 @@ def test_who_is_gone_meanwhile_is_said(mona: Client, west: FakeLiveKit) -> None:
     assert "They are gone already." in pages.do(mona, VoiceState, "disconnect", state)
 
 
+@pytest.mark.parametrize(("gone", "told"), [(0, ""), (1, "1 of those you chose is gone already.")])
+def test_of_those_that_were_chosen_it_is_said_how_many_are_gone(
+    gone: int, told: str, mona: Client, west: FakeLiveKit
+) -> None:
+    alice, bob = scene.seat(ALICE), scene.seat(BOB)
+    if gone:
+        VoiceState.objects.filter(pk=alice.pk).delete()
+    page = pages.do(mona, VoiceState, "disconnect", alice, bob)
+    assert "bob (2) is out" in page
+    assert ("gone already" in page) == bool(gone)
+    assert told in page
+
+
 def test_a_mute_in_a_call_holds_for_the_call(mona: Client, west: FakeLiveKit) -> None:
     state = scene.seat(ALICE, scene.DM, server=Server.objects.get(), is_joined=True)
     pages.do(mona, VoiceState, "server_mute", state)
