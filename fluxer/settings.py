@@ -280,7 +280,8 @@ RATELIMIT = {
     "state": _number("RATELIMIT_STATE", 30, least=0, most=1_000_000),
     "moderation": _number("RATELIMIT_MODERATION", 20, least=0, most=1_000_000),
     "read": _number("RATELIMIT_READ", 100, least=0, most=1_000_000),
-    # Attempts to sign in to /admin/ with one name, per 5 minutes.
+    # Attempts to sign in to /admin/ from one address, per 5 minutes; five times as many with one
+    # name.
     "login": _number("RATELIMIT_LOGIN", 10, least=0, most=1_000_000),
 }
 
