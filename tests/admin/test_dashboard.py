@@ -79,7 +79,7 @@ def test_no_link_leads_where_one_may_not_go(west: FakeLiveKit) -> None:
 
 @pytest.mark.parametrize("codename", ["regions.view_server", "view", "regions.change_server"])
 def test_every_link_opens(db: None, codename: str) -> None:
-    client = signed_in("sam", codename, "regions.view_server")
+    client = signed_in("sam", codename)
 
     def links() -> int:
         html = client.get("/admin/").content.decode()
