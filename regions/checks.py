@@ -15,6 +15,7 @@ from django.db import DatabaseError, InterfaceError, OperationalError, transacti
 from django.utils import timezone
 
 from fluxer.secrets import SecretUnreadable
+from regions import health
 from regions.models import Address, Region, Server
 
 _ADD = "Add one with PUT /service/regions/{id}, in the admin, or with `manage.py regions_import`."
@@ -39,12 +40,7 @@ def regions(
 
 def usable_server_exists() -> bool:
     """Some server could take a new room of somebody."""
-    return any(
-        not (server.suspect_until and server.suspect_until > timezone.now())
-        for server in Server.objects.filter(
-            is_active=True, is_draining=False, down_since=None, failing_since=None
-        ).only("suspect_until")
-    )
+    return health.usable(now=timezone.now()).exists()
 
 
 def _lacking() -> Iterator[checks.CheckMessage]:

@@ -72,6 +72,14 @@ def doubted() -> QuerySet[Server]:
     return Server.objects.filter(down_since=None, failures__gte=1)
 
 
+def usable(*, now: datetime) -> QuerySet[Server]:
+    """Those that could take a new room of somebody."""
+    trusted = Q(suspect_until=None) | Q(suspect_until__lte=now)
+    return Server.objects.filter(
+        trusted, is_active=True, is_draining=False, down_since=None, failing_since=None
+    )
+
+
 def _failed(server_id: int, result: ProbeResult, begun_at: datetime, now: datetime) -> bool:
     """Whether this was the failure that made the server down."""
     news = {"probed_at": now, "probe_ms": None, "last_error": (result.error or "")[:ERROR_LENGTH]}

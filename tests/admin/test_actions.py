@@ -127,6 +127,17 @@ def test_moving_off_the_last_server_says_that_nobody_can_come_back(
     assert "no other server takes new rooms now" in asked
 
 
+@pytest.mark.parametrize(
+    ("suspicion", "takes"), [(timedelta(seconds=30), False), (timedelta(seconds=-1), True)]
+)
+def test_a_server_that_is_suspect_takes_nobody_who_is_moved_off(
+    suspicion: timedelta, takes: bool, root: Client, west: FakeLiveKit, east: FakeLiveKit
+) -> None:
+    Server.objects.filter(region="us-east").update(suspect_until=timezone.now() + suspicion)
+    asked = pages.text(pages.ask(root, Server, "move_off", Server.objects.get(region="us-west")))
+    assert ("no other server takes new rooms now" in asked) == (not takes)
+
+
 def test_only_an_empty_room_is_unpinned(mona: Client, west: FakeLiveKit) -> None:
     server, now = Server.objects.get(), timezone.now()
     for channel in (VOICE, scene.OTHER_VOICE):

@@ -123,6 +123,15 @@ def test_a_number_is_an_id(root: Client) -> None:
     )
 
 
+def test_a_server_that_is_suspect_is_not_counted_among_those_that_take_rooms(root: Client) -> None:
+    fill(1, 3)
+    now = timezone.now()
+    Server.objects.filter(pk=1).update(suspect_until=now + timedelta(seconds=30))
+    Server.objects.filter(pk=2).update(suspect_until=now)
+    rows = root.get(pages.address(Region)).context["cl"].result_list
+    assert {row.pk: row.usable_number for row in rows} == {"r-1": 0, "r-2": 1}
+
+
 def test_servers_are_found_by_their_health(root: Client) -> None:
     fill(1, 3)
     Server.objects.filter(region="r-1").update(down_since=timezone.now())

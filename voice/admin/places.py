@@ -7,8 +7,10 @@ from typing import Any
 from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
+from django.utils import timezone
 
 from fluxer.staff.counts import counted
+from regions import health
 from regions.admin.regions import RegionAdmin
 from regions.models import Region, Server
 from voice.admin.servers import tell_webhook
@@ -25,18 +27,12 @@ class VoiceRegionAdmin(RegionAdmin):
     )
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Region]:
-        usable = {
-            "is_active": True,
-            "is_draining": False,
-            "down_since": None,
-            "failing_since": None,
-        }
         return (
             super()
             .get_queryset(request)
             .annotate(
                 server_number=counted(Server.objects.all(), "region"),
-                usable_number=counted(Server.objects.filter(**usable), "region"),
+                usable_number=counted(health.usable(now=timezone.now()), "region"),
                 connection_number=counted(VoiceState.objects.all(), "server__region"),
                 room_number=counted(RoomPin.objects.all(), "server__region"),
             )

@@ -8,12 +8,14 @@ from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.urls import reverse
+from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from fluxer.staff.actions import Action
 from fluxer.staff.counts import counted
 from fluxer.staff.words import ago, many
+from regions import health
 from regions.admin.servers import ServerAdmin
 from regions.models import Server
 from voice import upkeep
@@ -39,13 +41,12 @@ class MoveOff(Action):
     def question(self, rows: Any) -> str:
         people = many(sum(row.people for row in rows), "person", "people")
         rooms = many(sum(row.rooms for row in rows), "room")
-        others = Server.objects.exclude(pk__in=[row.pk for row in rows])
-        takes = {"is_active": True, "is_draining": False, "down_since": None, "failing_since": None}
+        usable = health.usable(now=timezone.now())
         told = (
             f"This drains {many(len(rows), 'server')} and disconnects {people} in {rooms}. They"
             " keep their seats, and come back elsewhere with their next token."
         )
-        if others.filter(**takes).exists():
+        if usable.exclude(pk__in=[row.pk for row in rows]).exists():
             return told
         return (
             f"{told} But no other server takes new rooms now: they cannot come back until one does."
