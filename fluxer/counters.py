@@ -1,12 +1,12 @@
 """What is counted as it happens: requests, tokens, LiveKit calls, webhooks, decisions, tasks.
 
 Never with a user, a channel or a guild in a label. With PROMETHEUS_MULTIPROC_DIR set, every
-process of web and worker counts into files there, and whoever is asked adds them up. Each has a
+process of web and worker counts into files there, and whoever is asked adds them up. A process goes
+on in the files of one that has ended: no sum falls, and no start adds to the directory. Each has a
 label at least: without one a file is made at once, and every health check would leave one behind.
 """
 
 import os
-import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,14 +14,14 @@ from pathlib import Path
 from prometheus_client import CollectorRegistry, Counter, Histogram, values
 from prometheus_client.values import MultiProcessValue, MutexValue
 
+from fluxer.slots import Slots
+
 DIRECTORY = os.environ.get("PROMETHEUS_MULTIPROC_DIR", "")
 # The library would take an empty name for the working directory.
 values.ValueClass = MutexValue
 if DIRECTORY:
     Path(DIRECTORY).mkdir(parents=True, exist_ok=True)
-    _host = socket.gethostname()
-    # Containers share the directory, and each has a process 1.
-    values.ValueClass = MultiProcessValue(lambda: f"{_host}-{os.getpid()}")
+    values.ValueClass = MultiProcessValue(Slots(Path(DIRECTORY)).name)
 
 REGISTRY = CollectorRegistry()
 _QUICK = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)

@@ -16,6 +16,7 @@ from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
+from prometheus_client.mmap_dict import MmapedDict
 from prometheus_client.parser import text_string_to_metric_families
 
 from fluxer import counters, metrics
@@ -208,8 +209,44 @@ def test_the_counts_of_all_processes_are_added_up(tmp_path: Path) -> None:
     }
     assert told["fluxer_tokens_total", "ok"] == 2 + 5 + 2
     assert told["fluxer_livekit_call_seconds_count", "ok"] == 2
-    # Two that counted and their children; the reader, like a health check, leaves none.
-    assert len(list(tmp_path.glob("counter_*.db"))) == 4
+    # One that counted and its child; the second two went on in the files of the first, and the
+    # reader, like a health check, leaves none.
+    assert len(list(tmp_path.glob("counter_*.db"))) == 2
+
+
+HOLDING = """
+import os, signal, sys
+from fluxer import counters
+counters.tokens.labels("ok").inc()
+print("counted", flush=True)
+sys.stdin.read()
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def test_whoever_comes_counts_on_in_the_files_of_who_was_killed_and_of_nobody_who_lives(
+    tmp_path: Path,
+) -> None:
+    def counting() -> subprocess.Popen[str]:
+        process = subprocess.Popen(
+            [sys.executable, "-c", HOLDING],
+            env=os.environ | {"PROMETHEUS_MULTIPROC_DIR": str(tmp_path)},
+            cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+        )  # fmt: skip
+        assert process.stdout
+        assert process.stdout.readline() == "counted\n"
+        return process
+
+    lives = counting()
+    for _ in range(3):
+        counting().communicate()
+    lives.communicate()
+    files = sorted(tmp_path.glob("counter_*.db"))
+    counted = [
+        sum(value for _, value, _, _ in MmapedDict.read_all_values_from_file(file))
+        for file in files
+    ]
+    assert counted == [1, 3]
 
 
 def known_metrics() -> set[str]:
