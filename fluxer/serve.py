@@ -1,10 +1,10 @@
 """What production runs: `python -m fluxer.serve [web] [worker] [beat]`; without a name, all three.
 
-Brings no database, no Redis and no LiveKit: everything is read from the environment, and what
-cannot work is said in a sentence before anything starts. On SIGTERM the web server finishes the
-requests that it has, and the worker its tasks; whatever takes longer than STOP_SECONDS is killed,
-and done again by whoever comes next. `python -m fluxer.serve check web` (or worker) is 0 when
-that one answers.
+Brings no database, no Redis and no LiveKit: everything is read from the environment and `.env`,
+and what cannot work is said in a sentence before anything starts. On SIGTERM the web server
+finishes the requests that it has, and the worker its tasks; whatever takes longer than STOP_SECONDS
+is killed, and done again by whoever comes next. `python -m fluxer.serve check web` (or worker) is 0
+when that one answers.
 """
 
 import os
@@ -20,8 +20,11 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+import environ
+
 from fluxer.local import tether
 
+PROJECT = Path(__file__).resolve().parent.parent
 ROLES = ("web", "worker", "beat")
 HEARTBEAT = Path(tempfile.gettempdir()) / "fluxer-worker-heartbeat"
 STALE_SECONDS = 30
@@ -197,6 +200,8 @@ def check(role: str) -> int:
 
 def main(*arguments: str) -> int:
     """The exit code."""
+    # As the settings do, which read the rest: the environment wins.
+    environ.Env.read_env(PROJECT / ".env", overwrite=False)
     if arguments[:1] == ("check",) and len(arguments) == 2 and arguments[1] in ("web", "worker"):
         return check(arguments[1])
     if any(role not in ROLES for role in arguments):

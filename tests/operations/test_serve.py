@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -137,6 +138,24 @@ def test_what_cannot_work_is_said_in_a_sentence(serve: Callable[..., Serving]) -
     serving = serve("web", FIELD_KEYS="")
     assert serving.process.wait(20) == 1
     assert "FIELD_KEYS is not set" in serving.log.splitlines()[-1]
+
+
+def test_what_dot_env_says_is_for_serve_too_and_the_environment_wins(tmp_path: Path) -> None:
+    shutil.copytree(ROOT / "fluxer", tmp_path / "fluxer", ignore=shutil.ignore_patterns("static"))
+    beat = tmp_path / "beat"
+    beat.touch()
+    (tmp_path / ".env").write_text(f"FLUXER_HEARTBEAT={beat}\nSTOP_SECONDS=many\n")
+
+    def run(*arguments: str, **environment: str) -> tuple[int, str]:
+        done = subprocess.run(
+            [sys.executable, "-m", "fluxer.serve", *arguments], cwd=tmp_path,
+            env=os.environ | environment, capture_output=True, text=True, check=False,
+        )  # fmt: skip
+        return done.returncode, done.stderr.strip()
+
+    assert run("check", "worker") == (0, "")
+    assert run("check", "worker", FLUXER_HEARTBEAT=str(tmp_path / "nothing")) == (1, "")
+    assert run("web") == (1, "STOP_SECONDS must be a whole number, 1 or more.")
 
 
 def test_the_health_check_of_the_image(serve: Callable[..., Serving], tmp_path: Path) -> None:
