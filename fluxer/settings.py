@@ -7,6 +7,8 @@ import environ
 from django.core.exceptions import ImproperlyConfigured
 from environ.fileaware_mapping import FileAwareMapping
 
+from fluxer import addresses
+
 BASE_DIR = Path(__file__).resolve().parent.parent
 
 
@@ -78,9 +80,11 @@ def _one_of(name: str, *known: str) -> str:
 # --- The process -------------------------------------------------------------------------------
 DEBUG = False
 SECRET_KEY = _required("DJANGO_SECRET_KEY", "give it 50 random characters.")
-ALLOWED_HOSTS = _list("ALLOWED_HOSTS", "127.0.0.1,localhost")
-CSRF_TRUSTED_ORIGINS = _list("CSRF_TRUSTED_ORIGINS")
-CORS_ALLOWED_ORIGINS = _list("CORS_ALLOWED_ORIGINS")
+ALLOWED_HOSTS = addresses.hosts("ALLOWED_HOSTS", _list("ALLOWED_HOSTS", "127.0.0.1,localhost"))
+CSRF_TRUSTED_ORIGINS = addresses.trusted_origins(
+    "CSRF_TRUSTED_ORIGINS", _list("CSRF_TRUSTED_ORIGINS")
+)
+CORS_ALLOWED_ORIGINS = addresses.origins("CORS_ALLOWED_ORIGINS", _list("CORS_ALLOWED_ORIGINS"))
 CORS_ALLOW_HEADERS = [
     "accept", "authorization", "content-type", "x-request-id", "x-audit-log-reason",
 ]  # fmt: skip
@@ -173,16 +177,10 @@ SECURE_REDIRECT_EXEMPT = [r"^healthz$", r"^readyz$", r"^metrics$", r"^webhooks/"
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if TRUSTED_PROXIES else None
 
 # --- PostgreSQL: the truth ---------------------------------------------------------------------
-_required("DATABASE_URL", "postgres://user:password@host:5432/name")
-try:
-    DATABASES: dict[str, dict[str, Any]] = {"default": env.db("DATABASE_URL")}
-except ValueError:
-    raise ImproperlyConfigured(
-        "DATABASE_URL cannot be read: write what is special in the password as %XX."
-    ) from None
-_DATABASE = DATABASES["default"]
-if not _DATABASE["ENGINE"].endswith("postgresql"):
-    raise ImproperlyConfigured("DATABASE_URL must name a PostgreSQL database (postgres://…).")
+_DATABASE = addresses.postgresql(
+    "DATABASE_URL", _required("DATABASE_URL", "postgres://user:password@host:5432/name")
+)
+DATABASES = {"default": _DATABASE}
 _DATABASE["ATOMIC_REQUESTS"] = False
 _DATABASE["CONN_HEALTH_CHECKS"] = True
 _DATABASE["DISABLE_SERVER_SIDE_CURSORS"] = True
@@ -216,7 +214,7 @@ else:
     _DATABASE["CONN_MAX_AGE"] = None
 
 # --- Redis and Celery: only faster clocks ------------------------------------------------------
-REDIS_URL = _required("REDIS_URL", "redis://host:6379/0")
+REDIS_URL = addresses.of_redis("REDIS_URL", _required("REDIS_URL", "redis://host:6379/0"))
 CACHES = {
     "default": {
         "BACKEND": "django_redis.cache.RedisCache",
@@ -228,7 +226,9 @@ CACHES = {
         },
     },
 }
-CELERY_BROKER_URL = env.str("CELERY_BROKER_URL", default="") or REDIS_URL
+CELERY_BROKER_URL = addresses.broker(
+    "CELERY_BROKER_URL", env.str("CELERY_BROKER_URL", default="") or REDIS_URL
+)
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_BROKER_CONNECTION_MAX_RETRIES = None  # for ever, rather than end after an hour
 CELERY_BROKER_TRANSPORT_OPTIONS = {

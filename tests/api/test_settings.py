@@ -30,15 +30,68 @@ def read() -> dict[str, Any]:
         ("LOG_LEVEL", "loud"),
         ("LOG_FORMAT", "xml"),
         ("DATABASE_URL", "postgres://127.0.0.1:port/fluxer"),
+        ("DATABASE_URL", "postgres://fluxer:hunter2/x@127.0.0.1/fluxer"),
+        ("DATABASE_URL", "postgres://fluxer:hunter2@127.0.0.1"),
+        ("DATABASE_URL", "fluxer:hunter2@127.0.0.1/fluxer"),
+        ("DATABASE_URL", "psql2://fluxer:hunter2@127.0.0.1/fluxer"),
         ("DATABASE_URL", "sqlite:///fluxer"),
+        ("DATABASE_URL", "fluxer"),
+        ("REDIS_URL", "127.0.0.1:6379"),
+        ("REDIS_URL", "http://127.0.0.1"),
+        ("REDIS_URL", "redis://127.0.0.1:x/0"),
+        ("REDIS_URL", "redis://:hunter2#@127.0.0.1:6379/0"),
+        ("REDIS_URL", "redis://:hunter2@127.0.0.1/0?nonsense=1"),
+        ("CELERY_BROKER_URL", "127.0.0.1:6379"),
+        ("CELERY_BROKER_URL", "foo"),
+        ("CELERY_BROKER_URL", "http://127.0.0.1"),
+        ("CELERY_BROKER_URL", "redis://:hunter2#@127.0.0.1:6379/0"),
+        ("ALLOWED_HOSTS", "https://voice.example.org"),
+        ("ALLOWED_HOSTS", "127.0.0.1,voice.example.org:8000"),
+        ("ALLOWED_HOSTS", "voice.example.org/"),
+        ("ALLOWED_HOSTS", "*.example.org"),
+        ("CSRF_TRUSTED_ORIGINS", "voice.example.org"),
+        ("CSRF_TRUSTED_ORIGINS", "https://voice.example.org/"),
+        ("CSRF_TRUSTED_ORIGINS", "null"),
+        ("CORS_ALLOWED_ORIGINS", "https://chat.example.org,chat.example.org"),
+        ("CORS_ALLOWED_ORIGINS", "https://chat.example.org/app"),
+        ("CORS_ALLOWED_ORIGINS", "*"),
     ],
 )
 def test_what_cannot_be_meant_is_named(
     monkeypatch: pytest.MonkeyPatch, name: str, value: str
 ) -> None:
     monkeypatch.setenv(name, value)
-    with pytest.raises(ImproperlyConfigured, match=name):
+    with pytest.raises(ImproperlyConfigured, match=name) as refused:
         read()
+    assert "hunter2" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("DATABASE_URL", "postgresql://fluxer:p%23w@[::1]:5432/fluxer?sslmode=require"),
+        ("REDIS_URL", "rediss://fluxer:p%23w@redis.example.org:6380/1"),
+        ("CELERY_BROKER_URL", "redis+socket:///run/redis.sock"),
+        ("CELERY_BROKER_URL", "sentinel://a:26379;sentinel://b:26379"),
+        ("ALLOWED_HOSTS", "*"),
+        ("ALLOWED_HOSTS", "voice-1.example.org, .example.org,web,10.0.0.1,[::1]"),
+        ("CSRF_TRUSTED_ORIGINS", "https://voice.example.org:8443,https://*.example.org"),
+        ("CORS_ALLOWED_ORIGINS", "http://127.0.0.1:3000,capacitor://localhost,null,file://"),
+    ],
+)
+def test_an_address_may_be_written_in_every_way_that_works(
+    monkeypatch: pytest.MonkeyPatch, name: str, value: str
+) -> None:
+    monkeypatch.setenv(name, value)
+    read()
+
+
+def test_redis_on_a_socket_is_no_queue_until_one_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("REDIS_URL", "unix:///run/redis.sock")
+    with pytest.raises(ImproperlyConfigured, match="CELERY_BROKER_URL"):
+        read()
+    monkeypatch.setenv("CELERY_BROKER_URL", "redis+socket:///run/redis.sock")
+    read()
 
 
 def test_what_is_empty_is_not_set(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -293,7 +293,17 @@ def test_without_postgresql_each_ends_in_words(command: str) -> None:
 
 @pytest.mark.parametrize(
     ("variable", "value"),
-    [("FIELD_KEYS_FILE", "/nowhere"), ("VOICE_TOKEN_TTL", "soon"), ("REDIS_URL", "")],
+    [
+        ("FIELD_KEYS_FILE", "/nowhere"),
+        ("VOICE_TOKEN_TTL", "soon"),
+        ("REDIS_URL", ""),
+        ("REDIS_URL", "localhost:6379"),
+        ("DATABASE_URL", "foo"),
+        ("CELERY_BROKER_URL", "foo"),
+        ("ALLOWED_HOSTS", "https://voice.example.org"),
+        ("CSRF_TRUSTED_ORIGINS", "voice.example.org"),
+        ("CORS_ALLOWED_ORIGINS", "chat.example.org"),
+    ],
 )
 def test_what_is_configured_wrong_is_a_sentence(variable: str, value: str) -> None:
     done = managed("voice_status", **{variable: value})
