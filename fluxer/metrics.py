@@ -21,7 +21,7 @@ from fluxer import counters
 from fluxer.errors import FluxerError, NotFound, Unauthorized
 from fluxer.requests import envelope
 from regions import health
-from voice import status
+from voice import samples, status
 from voice.status import ServerFigures, Severity, Status
 
 log = logging.getLogger(__name__)
@@ -38,6 +38,8 @@ TOTALS = (
     ("fluxer_rights_changes", "Changes of rights waiting to be applied.", "rights_changes"),
     ("fluxer_rights_lateness_seconds", "How long the first has waited.", "rights_lateness"),
 )
+# A gauge, for a count that begins with a burst has no increase; and it outlives every process.
+STRANGERS = ("fluxer_strangers_last_hour", "Put out of LiveKit: no token of ours let them in.")
 SERVERS = (
     ("fluxer_server_active", "1: switched on.", "is_active"),
     ("fluxer_server_draining", "1: keeps its rooms and gets no new ones.", "is_draining"),
@@ -59,7 +61,7 @@ LABELS = ("region", "server")
 
 
 class Tables(Collector):
-    """Gauges of the tables, in the number of statements that `voice.status` takes."""
+    """Gauges of the tables, in one statement more than `voice.status` takes."""
 
     def __init__(self, now: datetime) -> None:
         self._now = now
@@ -67,6 +69,7 @@ class Tables(Collector):
     def collect(self) -> Iterable[Metric]:
         try:
             found = status.read(self._now)
+            strangers = samples.strangers_of_the_last_hour(now=self._now)
         except (DatabaseError, InterfaceError) as error:
             log.warning("no gauges: the tables cannot be read (%s)", type(error).__name__)
             yield _single("fluxer_tables_readable", "1: the other gauges are there.", 0)
@@ -74,6 +77,7 @@ class Tables(Collector):
         yield _single("fluxer_tables_readable", "1: the other gauges are there.", 1)
         for name, says, attribute in TOTALS:
             yield _single(name, says, getattr(found.totals, attribute))
+        yield _single(*STRANGERS, strangers)
         yield _troubles(found)
         yield _patience()
         yield _heard(found)

@@ -6,6 +6,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,7 @@ from regions.models import Region, Server
 from tests.livekit.fake import FakeLiveKit
 from tests.voice import scene
 from tests.voice.scene import Caller
+from voice.models import Sample
 
 ROOT = Path(__file__).parent.parent.parent
 TOKEN = {"Authorization": f"Bearer {os.environ['METRICS_TOKEN']}"}
@@ -105,6 +107,14 @@ def test_what_happens_is_counted(
     assert calls == before["calls"] + 1
     assert value("fluxer_decisions_total", decision="seated") == before["seated"] + 1
     assert value("fluxer_webhooks_total", outcome="rejected") == before["rejected"] + 3
+
+
+def test_strangers_that_come_all_at_once_are_seen_whole_and_for_an_hour(db: None) -> None:
+    assert value("fluxer_strangers_last_hour") == 0
+    now = timezone.now()
+    Sample.objects.create(minute=now - timedelta(minutes=59), strangers=300)
+    Sample.objects.create(minute=now - timedelta(minutes=61), strangers=5)
+    assert value("fluxer_strangers_last_hour") == 300
 
 
 def test_what_strangers_make_up_is_no_label(db: None) -> None:
@@ -257,6 +267,7 @@ def known_metrics() -> set[str]:
         "fluxer_troubles",
         "fluxer_patience_seconds",
         "fluxer_heard_age_seconds",
+        metrics.STRANGERS[0],
         "fluxer_server_state",
         "fluxer_server_probe_seconds",
     }
