@@ -27,6 +27,11 @@ REGISTRY = CollectorRegistry()
 _QUICK = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
 _SLOW = (0.05, 0.1, 0.25, 0.5, 1, 2, 5, 10, 30, 60, 120)
 
+# Rules and dashboards are written by these.
+CALL_OUTCOMES = ("ok", "gone", "timed_out", "unavailable")
+WEBHOOK_OUTCOMES = ("ok", "rejected", "unreadable", "failed")
+TASK_OUTCOMES = ("ok", "failed")
+
 requests = Histogram(
     "fluxer_request_seconds",
     "Seconds per request, by route.",
@@ -42,14 +47,14 @@ tokens = Counter(
 )
 livekit_calls = Histogram(
     "fluxer_livekit_call_seconds",
-    "Seconds per call to LiveKit, by method and outcome (ok, gone, timed_out, unavailable).",
+    f"Seconds per call to LiveKit, by method and outcome ({', '.join(CALL_OUTCOMES)}).",
     ["method", "outcome"],
     buckets=_QUICK,
     registry=REGISTRY,
 )
 webhooks = Counter(
     "fluxer_webhooks",
-    "Webhooks of LiveKit, by event and outcome (ok, rejected, unreadable, failed).",
+    f"Webhooks of LiveKit, by event and outcome ({', '.join(WEBHOOK_OUTCOMES)}).",
     ["event", "outcome"],
     registry=REGISTRY,
 )
@@ -75,7 +80,7 @@ task_lateness = Histogram(
 )
 task_seconds = Histogram(
     "fluxer_task_seconds",
-    "Seconds that a task took, by outcome (ok, failed).",
+    f"Seconds that a task took, by outcome ({', '.join(TASK_OUTCOMES)}).",
     ["task", "outcome"],
     buckets=_SLOW,
     registry=REGISTRY,

@@ -6,6 +6,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import fields
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -21,11 +22,15 @@ from prometheus_client.mmap_dict import MmapedDict
 from prometheus_client.parser import text_string_to_metric_families
 
 from fluxer import counters, metrics
+from fluxer.errors import catalogue
+from regions import health
 from regions.models import Region, Server
 from tests.livekit.fake import FakeLiveKit
 from tests.voice import scene
 from tests.voice.scene import Caller
+from voice import heartbeats
 from voice.models import Sample
+from voice.troubles import Patience, Severity
 
 ROOT = Path(__file__).parent.parent.parent
 TOKEN = {"Authorization": f"Bearer {os.environ['METRICS_TOKEN']}"}
@@ -281,6 +286,50 @@ def named_in(expression: str) -> set[str]:
     return set(re.findall(r"\bfluxer_[a-z_]+", expression))
 
 
+def decisions() -> set[str]:
+    """What the code tells the journal, in so many words."""
+    code = "".join(path.read_text() for path in (ROOT / "voice").rglob("*.py"))
+    found = set(re.findall(r"journal\.tell\(\s*\"(\w+)\"", code))
+    assert {"seated", "ended", "removed"} <= found
+    return found
+
+
+# Of each label by which anything is chosen, all that it can be.
+VALUES: dict[tuple[str, str], set[str]] = {
+    ("fluxer_server_state", "state"): set(health.STATES),
+    ("fluxer_heard_age_seconds", "who"): {heartbeats.BEAT, *heartbeats.QUEUES},
+    ("fluxer_patience_seconds", "what"): {field.name for field in fields(Patience)},
+    ("fluxer_troubles", "severity"): {severity.value for severity in Severity},
+    ("fluxer_tokens_total", "outcome"): {"ok", *(kind.code for kind in catalogue())},
+    ("fluxer_livekit_call_seconds", "outcome"): set(counters.CALL_OUTCOMES),
+    ("fluxer_webhooks_total", "outcome"): set(counters.WEBHOOK_OUTCOMES),
+    ("fluxer_task_seconds", "outcome"): set(counters.TASK_OUTCOMES),
+    ("fluxer_decisions_total", "decision"): decisions(),
+}
+HISTOGRAM = re.compile(r"_(bucket|count|sum)$")
+
+
+def chosen_by(expression: str) -> Iterator[tuple[str, str, str]]:
+    """Metric, label and value of everything that a query chooses, or leaves out, by a label."""
+    for name, labels in re.findall(r"\b(fluxer_[a-z_]+)\{([^}]*)\}", expression):
+        for label, how, value in re.findall(r"(\w+)(=~|!~|!=|=)\"([^\"]*)\"", labels):
+            for one in value.split("|") if "~" in how else [value]:
+                yield HISTOGRAM.sub("", name), label, one
+
+
+def test_what_is_counted_is_one_of_those_that_a_rule_may_choose(west: FakeLiveKit) -> None:
+    Caller(scene.ALICE).token()
+    Caller(scene.ALICE).ask(999)
+    Client().post("/webhooks/livekit", b"{}", content_type="application/webhook+json")
+    for sample in samples(scrape()):
+        name = HISTOGRAM.sub("", sample.name)
+        for label in sample.labels:
+            known = VALUES.get((name, label))
+            # The audit's words are decisions, too, and those of other tests are still counted.
+            if known and label != "decision":
+                assert sample.labels[label] in known, sample
+
+
 def test_every_gauge_that_is_listed_is_there(west: FakeLiveKit) -> None:
     scene.beating()
     Server.objects.update(
@@ -299,6 +348,8 @@ ALERTS = yaml.safe_load((ROOT / "ops/prometheus/alerts.yaml").read_text())["grou
 def test_an_alert_names_metrics_that_exist_and_says_what_to_do(rule: dict[str, Any]) -> None:
     assert named_in(rule["expr"])
     assert named_in(rule["expr"]) <= known_metrics()
+    for name, label, chosen in chosen_by(rule["expr"]):
+        assert chosen in VALUES[name, label]
     assert rule["labels"]["severity"] in {"critical", "warning"}
     assert rule["annotations"]["summary"].endswith(".")
     assert "\n" not in rule["annotations"]["do"]
@@ -311,6 +362,10 @@ def test_every_alert_has_a_case_in_which_it_fires() -> None:
     samples = [s for case in cases for t in case["promql_expr_test"] for s in t["exp_samples"]]
     firing = {re.findall(r'alertname="(\w+)"', sample["labels"])[0] for sample in samples}
     assert firing == {rule["alert"] for rule in ALERTS}
+    for series in (given["series"] for case in cases for given in case["input_series"]):
+        assert named_in(series) <= known_metrics()
+        for name, label, value in chosen_by(series):
+            assert value in VALUES.get((name, label), {value}), series
 
 
 def test_the_manual_has_a_heading_for_every_alert() -> None:
@@ -328,3 +383,5 @@ def test_the_dashboard_shows_metrics_that_exist() -> None:
         for target in panel["targets"]:
             assert named_in(target["expr"])
             assert named_in(target["expr"]) <= known_metrics(), panel["title"]
+            for name, label, chosen in chosen_by(target["expr"]):
+                assert chosen in VALUES[name, label], panel["title"]
