@@ -5,14 +5,18 @@ import os
 import re
 import subprocess
 import sys
+from datetime import timedelta
 from io import StringIO
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
+from django.contrib.admin.models import LogEntry
+from django.contrib.auth.models import User as Staff
+from django.contrib.sessions.models import Session
 from django.core.management import CommandError, call_command, get_commands
-from django.db import OperationalError
+from django.db import OperationalError, connection
 from django.utils import timezone
 
 from fluxer.local.ports import free_port
@@ -310,6 +314,29 @@ def test_what_is_configured_wrong_is_a_sentence(variable: str, value: str) -> No
     assert done.returncode == 1
     assert done.stderr.startswith(variable)
     assert len(done.stderr.splitlines()) == 1
+
+
+def test_what_the_manual_prunes_is_what_is_old(db: None) -> None:
+    sizing = (ROOT / "docs/operating.md").read_text().split("## Sizing")[1].split("\n## ")[0]
+    now, user = timezone.now(), Staff.objects.create_user("olaf")
+    for days in (1, 360, 370, 999):
+        at = now - timedelta(days=days)
+        entry = AuditEntry.objects.create(actor="service", action="mute")
+        AuditEntry.objects.filter(pk=entry.pk).update(at=at)
+        LogEntry.objects.create(user=user, action_flag=2, action_time=at)
+        key = f"session{days}"
+        Session.objects.create(session_key=key, expire_date=now + timedelta(days=500 - days))
+    statements = re.findall(r"DELETE .*;", sizing)
+    assert len(statements) == 2
+    with connection.cursor() as cursor:
+        for statement in statements:
+            cursor.execute(statement)
+    run(*re.findall(r"run --rm manage (\w+)", sizing))
+    for rows in (AuditEntry.objects, LogEntry.objects):
+        assert rows.count() == 2
+    assert set(Session.objects.values_list("session_key", flat=True)) == {
+        "session1", "session360", "session370",
+    }  # fmt: skip
 
 
 @pytest.mark.parametrize("unbuffered", ["", "1"])
