@@ -5,7 +5,7 @@ One transaction a room, under its lock, like everything else; LiveKit follows by
 
 import logging
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from django.db import DatabaseError, transaction
 from django.utils import timezone
@@ -55,6 +55,14 @@ def change_region(*, channel_id: int, region_id: str | None, by: Actor) -> bool:
     with acting_as(by.name):
         channels.change(channel_id=channel_id, rtc_region=region_id)
     return True
+
+
+@transaction.atomic
+def note_off(*, server: Server, carrying: str, by: Actor) -> None:
+    """A server is switched off with rooms on it. One entry, and of no guild: each room moves when
+    somebody next asks for a token, and nothing is done to it now."""
+    what = replace(by, reason=f"{server}: {carrying}")
+    audit.write(what, "switch_off", guild_id=None)
 
 
 def move_off(*, server: Server, by: Actor) -> Moved:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 from django import forms
 from django.conf import settings
@@ -39,6 +39,12 @@ class RegionForm(forms.ModelForm):
         return values
 
 
+OFF = (
+    "Off: takes no new rooms. Each room that is here moves with the next token for it, and whoever"
+    " is in is disconnected then."
+)
+
+
 class ServerForm(forms.ModelForm):
     """The secret is asked for, kept when left empty, and never shown."""
 
@@ -68,6 +74,7 @@ class ServerForm(forms.ModelForm):
             "is_draining",
             *RESTRICTED,
         )
+        help_texts: ClassVar[Any] = {"is_active": OFF}
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)

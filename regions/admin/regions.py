@@ -71,9 +71,10 @@ class RegionAdmin(VerbPage):
         formset.save_m2m()
         for of_server in formset.forms:
             if of_server.has_changed():
-                self._save_server(request, of_server)
+                self.save_server(request, of_server)
 
-    def _save_server(self, request: HttpRequest, form: Any) -> None:
+    def save_server(self, request: HttpRequest, form: Any) -> None:
+        """One of the region's, as it is in its form."""
         server, values = form.instance, form.cleaned_data
         is_new = server._state.adding
         names = values if is_new else set(form.changed_data) & set(values)

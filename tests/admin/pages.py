@@ -11,6 +11,8 @@ from django.contrib.auth.models import Group, User
 from django.db.models import Model
 from django.test import Client
 
+from regions.models import Server
+
 OURS = ("directory", "regions", "voice", "admin")
 
 
@@ -22,6 +24,18 @@ def models() -> list[type[Model]]:
 def address(model: type[Model]) -> str:
     """Of the list."""
     return f"/admin/{model._meta.app_label}/{model._meta.model_name}/"
+
+
+def page_of(row: Model) -> str:
+    """Of one row, to change it."""
+    return f"{address(type(row))}{row.pk}/change/"
+
+
+def form_of(server: Server, on: str) -> tuple[str, str]:
+    """A page where a server is changed, its own or its region's; what its fields begin with."""
+    if on == "region":
+        return page_of(server.region), "servers-0-"
+    return page_of(server), ""
 
 
 def every(client: Client) -> Iterator[str]:

@@ -20,17 +20,13 @@ from tests.voice.races import Rival
 from voice.models import AuditEntry
 
 
-def page_of(row: Member | Server | Region) -> str:
-    return f"{pages.address(type(row))}{row.pk}/change/"
-
-
 def test_a_form_that_was_open_meanwhile_does_not_undo_a_mute(
     root: Client, west: FakeLiveKit
 ) -> None:
     member = Member.objects.get(user=scene.BOB)
-    form = pages.opened(root, page_of(member))
+    form = pages.opened(root, pages.page_of(member))
     members.change(guild_id=member.guild_id, user_id=member.user_id, mute=True)
-    pages.send(root, page_of(member), form, nick="bobby")
+    pages.send(root, pages.page_of(member), form, nick="bobby")
     member.refresh_from_db()
     assert (member.mute, member.nick) == (True, "bobby")
     assert LogEntry.objects.get().get_change_message() == "Changed Nick."
@@ -39,17 +35,10 @@ def test_a_form_that_was_open_meanwhile_does_not_undo_a_mute(
 def test_unticking_is_a_change(root: Client, west: FakeLiveKit) -> None:
     Member.objects.filter(user=scene.BOB).update(mute=True)
     member = Member.objects.get(user=scene.BOB)
-    pages.send(root, page_of(member), pages.opened(root, page_of(member)), mute=None)
+    pages.send(root, pages.page_of(member), pages.opened(root, pages.page_of(member)), mute=None)
     member.refresh_from_db()
     assert not member.mute
     assert AuditEntry.objects.get().action == "unmute"
-
-
-def form_of(server: Server, on: str) -> tuple[str, str]:
-    """A page on which the server is changed, and what its fields are called by there."""
-    if on == "region":
-        return page_of(server.region), "servers-0-"
-    return page_of(server), ""
 
 
 @pytest.mark.parametrize("on", ["server", "region"])
@@ -57,7 +46,7 @@ def test_a_form_that_was_open_meanwhile_does_not_end_a_drain_or_move_a_server(
     on: str, root: Client, west: FakeLiveKit
 ) -> None:
     server = Server.objects.get()
-    page, prefix = form_of(server, on)
+    page, prefix = pages.form_of(server, on)
     form = pages.opened(root, page)
     url, secret = "http://127.0.0.1:9", "n" * 32
     now = {"is_draining": True, "api_url": url, "api_secret": secret}
@@ -75,7 +64,7 @@ def test_nor_does_it_undo_a_soft_limit(
 ) -> None:
     Server.objects.update(soft_connection_limit=was)
     server = Server.objects.get()
-    page, prefix = form_of(server, on)
+    page, prefix = pages.form_of(server, on)
     form = pages.opened(root, page)
     servers.change(region_id=server.region_id, server_id=server.slug, soft_connection_limit=now)
     pages.send(root, page, form, **{f"{prefix}is_draining": "on"})
@@ -164,7 +153,7 @@ def test_no_form_names_a_constraint(root: Client, west: FakeLiveKit, constraint:
 def test_nor_does_the_form_of_a_server_on_the_page_of_its_region(
     root: Client, west: FakeLiveKit, constraint: str
 ) -> None:
-    page = page_of(Region.objects.get())
+    page = pages.page_of(Region.objects.get())
     for _, fields in BREAKING[constraint]:
         new = {f"servers-1-{name}": value for name, value in {**VALID[Server], **fields}.items()}
         form = {**pages.opened(root, page), "servers-TOTAL_FORMS": "2"}
@@ -193,12 +182,12 @@ def test_a_server_that_is_added_on_the_page_of_its_region_is_told_of_too(
     root: Client, livekit: FakeLiveKit
 ) -> None:
     region = Region.objects.create(pk="us-west", name="US West")
-    form = pages.opened(root, page_of(region))
+    form = pages.opened(root, pages.page_of(region))
     new = {"slug": "a", "endpoint": livekit.url, "api_key": livekit.key, "is_active": "on",
            "api_secret": livekit.secret}  # fmt: skip
     fields = {f"servers-0-{name}": value for name, value in new.items()}
     told = pages.text(
-        pages.send(root, page_of(region), form, **{**fields, "servers-TOTAL_FORMS": "1"})
+        pages.send(root, pages.page_of(region), form, **{**fields, "servers-TOTAL_FORMS": "1"})
     )
     assert "http://testserver/webhooks/livekit/us-west/a" in told
     assert "Tried us-west/a: It answers" in told
@@ -209,13 +198,13 @@ def test_of_a_region_with_a_server_that_is_refused_nothing_is_saved_or_tried(
     root: Client, west: FakeLiveKit
 ) -> None:
     server = Server.objects.get()
-    form = pages.opened(root, page_of(server.region))
+    form = pages.opened(root, pages.page_of(server.region))
     new = {**VALID[Server], "endpoint": server.endpoint}
     fields = {f"servers-1-{name}": value for name, value in new.items()}
     told = pages.text(
         pages.send(
             root,
-            page_of(server.region),
+            pages.page_of(server.region),
             {**form, **fields, "servers-TOTAL_FORMS": "2"},
             **{"servers-0-api_secret": "n" * 32},
         )

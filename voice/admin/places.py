@@ -13,7 +13,7 @@ from fluxer.staff.counts import counted
 from regions import health
 from regions.admin.regions import RegionAdmin
 from regions.models import Region, Server
-from voice.admin.servers import tell_webhook
+from voice.admin.servers import may_switch_off, tell_webhook
 from voice.models import RoomPin, VoiceState
 
 admin.site.unregister(Region)
@@ -42,6 +42,10 @@ class VoiceRegionAdmin(RegionAdmin):
         super().save_formset(request, form, formset, change)
         for server in formset.new_objects:
             tell_webhook(self, request, server)
+
+    def save_server(self, request: HttpRequest, form: Any) -> None:
+        may_switch_off(request, form)
+        super().save_server(request, form)
 
     @admin.display(ordering="server_number", description="servers")
     def server_count(self, region: Any) -> int:

@@ -12,8 +12,10 @@ from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
+from fluxer.errors import InvalidFormBody
 from fluxer.staff.actions import Action
 from fluxer.staff.counts import counted
+from fluxer.staff.pages import actor
 from fluxer.staff.words import ago, many
 from regions import health
 from regions.admin.servers import ServerAdmin
@@ -22,6 +24,11 @@ from voice import upkeep
 from voice.admin.rooms import MODERATE
 from voice.audit import Actor
 from voice.models import RoomPin, VoiceState
+
+NOT_OFF = (
+    "{} has {} on it, and to switch it off takes the permission to moderate voice: drain it, and"
+    " wait until it is empty, or have it done by who has that"
+)
 
 
 def with_load(servers: QuerySet[Any]) -> QuerySet[Any]:
@@ -62,6 +69,22 @@ class MoveOff(Action):
         return f"{told} moved off{left}"
 
 
+def may_switch_off(request: HttpRequest, form: Any) -> None:
+    """What moves people off takes the permission to moderate voice, by a form's box as by MoveOff;
+    it is noted who did it. InvalidFormBody for who may not."""
+    if "is_active" not in form.changed_data or form.cleaned_data["is_active"]:
+        return
+    there = with_load(Server.objects.filter(pk=form.instance.pk, is_active=True)).first()
+    if there is None or not (there.rooms or there.load):
+        return
+    carrying = f"{many(there.rooms, 'room')} and {many(there.people, 'person', 'people')}"
+    if not request.user.has_perm(MODERATE):
+        raise InvalidFormBody.at(
+            "is_active", "MISSING_PERMISSIONS", NOT_OFF.format(there, carrying)
+        )
+    upkeep.note_off(server=there, carrying=carrying, by=Actor(actor(request)))
+
+
 def webhook_url(request: HttpRequest, server: Server) -> str:
     """Where LiveKit tells us what happens on this server."""
     address = reverse("livekit-webhook", args=[server.region_id, server.slug])
@@ -97,6 +120,11 @@ class VoiceServerAdmin(ServerAdmin):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Server]:
         return with_load(super().get_queryset(request))
+
+    def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
+        if change:
+            may_switch_off(request, form)
+        super().save_model(request, obj, form, change)
 
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
         fieldsets = super().get_fieldsets(request, obj)
