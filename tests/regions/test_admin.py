@@ -8,8 +8,10 @@ import pytest
 from django.contrib.auth.models import User as Staff
 from django.test import Client
 
+from regions.admin.regions import IN_FORM
 from regions.models import Region, Server
 from tests.admin import pages
+from tests.admin.conftest import signed_in
 from tests.regions.scene import SECRET, region, server
 
 # Nobody answers there: a server that is saved is tried at once.
@@ -151,6 +153,56 @@ def test_a_server_keeps_its_id_on_the_page_of_its_region(staff: Client, row: Ser
     assert answer.status_code == 302, answer.content.decode()
     now = Server.objects.get()
     assert (now.slug, now.is_draining) == (row.slug, True)
+
+
+def more_servers(number: int) -> None:
+    """As many more, each at a port of its own."""
+    have = Server.objects.count()
+    for n in range(have, have + number):
+        machine = {**MACHINE, "endpoint": f"ws://127.0.0.1:{9 + n}", "api_url": ""}
+        Server.objects.create(region_id="us-west", slug=f"s{n}", **machine)
+
+
+def test_a_region_with_many_servers_is_saved_and_leads_to_each(staff: Client, row: Server) -> None:
+    more_servers(59)
+    page = "/admin/regions/region/us-west/change/"
+    html = staff.get(page).content.decode()
+    for one in Server.objects.all():
+        assert f'<a href="/admin/regions/server/{one.pk}/change/">{one.slug}</a>' in html
+    answer = pages.send(staff, page, pages.opened(staff, page), name="West")
+    assert "was changed successfully" in pages.text(answer)
+    assert Region.objects.get().name == "West"
+
+
+def test_as_many_servers_as_are_in_one_form_can_be_sent(staff: Client, row: Server) -> None:
+    more_servers(IN_FORM - 1)
+    page = "/admin/regions/region/us-west/change/"
+    form = pages.opened(staff, page)
+    last = f"servers-{IN_FORM - 1}-"
+    assert f"{last}slug" in form
+    pages.send(staff, page, form, **{f"{last}is_draining": "on"})
+    assert Server.objects.filter(is_draining=True).count() == 1
+
+
+def test_of_a_form_that_was_open_when_they_became_many_nothing_is_lost(
+    staff: Client, row: Server
+) -> None:
+    more_servers(IN_FORM - 1)
+    page = "/admin/regions/region/us-west/change/"
+    form = pages.opened(staff, page)
+    more_servers(1)
+    pages.send(staff, page, form, **{"servers-0-is_draining": "on"})
+    row.refresh_from_db()
+    assert row.is_draining
+    assert "servers-0-slug" not in pages.opened(staff, page)
+
+
+def test_who_may_see_no_servers_sees_none_of_many(row: Server) -> None:
+    more_servers(IN_FORM)
+    rita = signed_in("rita", "regions.view_region", "regions.change_region")
+    page = rita.get("/admin/regions/region/us-west/change/")
+    assert page.status_code == 200
+    assert "/admin/regions/server/" not in page.content.decode()
 
 
 def test_nothing_is_deleted_in_bulk_and_no_server_that_is_in_use(
