@@ -83,10 +83,8 @@ def unseat(*, channel_id: int, room: str, now: datetime) -> None:
         participant_sid="",
         room_sid="",
         missing_since=None,
-        # Another server has another clock: what is told of the lost one is no order any more.
-        gone_sid="",
+        # Another server has another clock. Which visit is over stays so: the room may come back.
         gone_joined_at_ms=0,
-        joined_at_ms=0,
         version=F("version") + Case(When(pk__in=were_in, then=1), default=0),
     )
     guild_id = guild_of(room)
