@@ -1,22 +1,23 @@
-"""Is it true? While it storms: the limits. At rest: our states are LiveKit's lists."""
+"""Is it true? While it storms: the limits. At rest: who is in may be, and is in LiveKit's lists."""
 
 from __future__ import annotations
 
 import threading
 import time
 from collections.abc import Collection, Iterable
+from datetime import datetime
 
 from django.db import connection
 from django.utils import timezone
 
-from fluxer.directory.models import Member
+from fluxer.directory.standing import read_all
 from regions.models import Server
 from tests.livekit.fake import FakeLiveKit
 from voice import wire
 from voice.models import DueRoom, EndedConnection, RoomPin, VoiceState
 from voice.rooms import parse_room_name
 from voice.states.endings import room_of
-from voice.states.visit import decided
+from voice.states.visit import decided, judge
 
 _OVERFULL = """
 SELECT c.id, count(DISTINCT v.user_id), c.user_limit
@@ -86,13 +87,28 @@ def disagreements(fakes: Collection[FakeLiveKit], *, over: Iterable[str] = ()) -
         pin_of = pins.get(state.channel_id)
         if state.server_id and (pin_of is None or pin_of.server_id != state.server_id):
             found.append(f"{state} is on server {state.server_id}, the room on {pin_of}")
-    members = {(member.guild_id, member.user_id): member for member in Member.objects.all()}
-    for state in states:
-        member = members.get((state.channel.guild_id or 0, state.user_id))
-        if member and state.joined_at and (state.mute, state.deaf) != (member.mute, member.deaf):
-            found.append(f"{state} is muted or deafened otherwise than its member")
+    found += _of_rights([state for state in states if state.joined_at is not None], now)
     ended = set(over)
     found += [f"{state} lives, and was ended for good" for state in states if state.pk in ended]
+    return found
+
+
+def _of_rights(joined: Collection[VoiceState], now: datetime) -> list[str]:
+    """Who is in without a right to be, or with other rights than the directory gives them."""
+    standings = {
+        (standing.user_id, standing.channel_id): standing
+        for standing in read_all(
+            user_ids={state.user_id for state in joined},
+            channel_ids={state.channel_id for state in joined},
+        )
+    }
+    found = []
+    for state in joined:
+        rights = judge(standings.get((state.user_id, state.channel_id)), state, now=now)
+        if rights is None:
+            found.append(f"{state} may not be there")
+        elif rights != decided(state):
+            found.append(f"{state} has {decided(state)}, and should have {rights}")
     return found
 
 
