@@ -4,7 +4,7 @@ Intervals are shortened; `make soak` has them at their full length.
 """
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -16,9 +16,11 @@ from fluxer.directory.models import Channel
 from fluxer.local.ports import free_port
 from fluxer.local.redis import Redis
 from regions.models import Server
+from tests.faults.gate import Gate
 from tests.faults.product import Product
 from tests.livekit.fake import FakeLiveKit
 from tests.livekit.fake_faults import API
+from tests.livekit.fake_participant import FakeParticipant
 from tests.storm.ground import Wire
 from tests.voice import scene
 from tests.voice.scene import BOB, GUILD, MOIRA, OTHER_VOICE, VOICE
@@ -76,6 +78,10 @@ def inhabit(fake: FakeLiveKit, channel_id: int, users: range) -> list[Any]:
     return visits
 
 
+def inside(people: Iterable[FakeParticipant]) -> int:
+    return sum(person.inside for person in people)
+
+
 def ask(
     product: Product, method: str, path: str, body: Any, *, user: int | None
 ) -> tuple[int, Any]:
@@ -115,29 +121,34 @@ def test_one_server_hangs_with_200_rooms_due_and_a_kick_elsewhere_takes_effect(
 
 
 def test_a_worker_killed_in_the_middle_of_a_region_change_of_50(
-    product: Product, west: FakeLiveKit, stage: None
+    product: Product, west: FakeLiveKit, stack: ExitStack
 ):
     scene.more_members(50)
     west.webhooks.off()
     people = inhabit(west, VOICE, range(1000, 1050))
     Channel.objects.filter(pk=VOICE).update(rtc_region=None)
-    product.environment["LIVEKIT_TIMEOUT"] = "1"  # and so the lease of the worker that dies
-    slow = west.fault("slow", method="RemoveParticipant", seconds=0.5)
+    gate = Gate(west.api_url, removals=20)
+    stack.callback(gate.close)
+    Server.objects.update(api_url=gate.url)
+    # Long enough for the kill; and so is the lease of the worker that dies.
+    product.environment["LIVEKIT_TIMEOUT"] = "3"
     product.web()
     first = product.worker()
     product.beat()
     path = f"/channels/{VOICE}"
     assert ask(product, "PATCH", path, {"rtc_region": "us-west"}, user=scene.ALICE)[0] == 200
-    soon(lambda: slow.hits)
+    soon(lambda: inside(people) <= 30)
     first.kill()
-    slow.stop()
+    Server.objects.update(api_url=west.api_url)
+    gate.close()  # what waited before it is never asked for
     body = {"guild_id": str(GUILD)}
     status, grant = ask(product, "POST", f"{path}/voice/token", body, user=1000)
     assert status == 200
     newcomer = west.join(grant["token"])
+    assert inside(people) == 30
     product.worker()
 
-    soon(lambda: not any(person.inside for person in people))
+    soon(lambda: not inside(people), seconds=40)
     soon(lambda: not DueRoom.objects.exists())
     assert newcomer.inside
     assert EndedConnection.objects.filter(reason="region_changed").count() == 50
