@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 import urllib.error
 import urllib.request
@@ -10,19 +11,14 @@ from typing import Any
 
 
 class Gate:
-    """Passes everything on, but of the removals only the first `removals`; the others wait for
-    `close`, and are then never asked for."""
+    """Passes everything on, but of the removals only the first `removals`; the others, `waiting`
+    of them, wait for `close`, and are then never asked for."""
 
     def __init__(self, api_url: str, *, removals: int) -> None:
-        left, closed, lock = [removals], threading.Event(), threading.Lock()
-        self._closed = closed
-
-        def may_pass(path: str) -> bool:
-            if not path.endswith("/RemoveParticipant"):
-                return True
-            with lock:
-                left[0] -= 1
-                return left[0] >= 0
+        self.waiting = 0
+        self._left, self._lock = removals, threading.Lock()
+        self._closed = closed = threading.Event()
+        may_pass = self._may_pass
 
         class Handler(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
@@ -66,6 +62,19 @@ class Gate:
         self._server.daemon_threads = True
         self.url = f"http://127.0.0.1:{self._server.server_port}"
         threading.Thread(target=self._server.serve_forever, daemon=True).start()
+
+    def open(self) -> None:
+        """Who comes from now on passes."""
+        with self._lock:
+            self._left = sys.maxsize
+
+    def _may_pass(self, path: str) -> bool:
+        if not path.endswith("/RemoveParticipant"):
+            return True
+        with self._lock:
+            passes, self._left = self._left > 0, self._left - 1
+            self.waiting += not passes
+            return passes
 
     def close(self) -> None:
         self._closed.set()

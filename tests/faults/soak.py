@@ -7,41 +7,64 @@ import secrets
 import sys
 import tempfile
 import time
-from contextlib import ExitStack
+from collections.abc import Callable
+from contextlib import ExitStack, suppress
+from functools import partial
 from pathlib import Path
+
+import psutil
 
 from fluxer.local.ports import free_port
 from fluxer.local.postgres import Postgres
+from fluxer.local.redis import Redis
 from tests import services
 
 
-class Database:
-    """A PostgreSQL that forgets nothing, to be stopped and started."""
+class Store:
+    """Something that we keep things in, with an address of its own: killed, and started again."""
 
-    def __init__(self, stack: ExitStack) -> None:
-        self._place = Path(
-            stack.enter_context(tempfile.TemporaryDirectory(prefix="fluxer-soak-database-"))
-        )
-        self._place.chmod(0o711)  # PostgreSQL may run as another user
-        self._port, self._password = free_port(), secrets.token_urlsafe(16)
-        self.running = self._run()
-        stack.callback(self.stop)
+    def __init__(self, stack: ExitStack, run: Callable[[], Postgres | Redis]) -> None:
+        self._run, self.running = run, run()
+        stack.callback(lambda: self.running.stop())
 
-    def _run(self) -> Postgres:
-        return Postgres(
-            data=self._place / "postgres",
-            port=self._port,
-            password=self._password,
-            log=self._place / "postgres.log",
-            pids=self._place / "pids",
-            max_connections=300,
-        )
-
-    def stop(self) -> None:
-        self.running.stop()
+    def kill(self) -> None:
+        """With kill -9, and its children too: PostgreSQL's have sessions of their own."""
+        parent = psutil.Process(self.running.pid)
+        children = parent.children(recursive=True)
+        self.running.kill()
+        for child in children:
+            with suppress(psutil.NoSuchProcess):
+                child.kill()
+        psutil.wait_procs(children, timeout=10)
 
     def start(self) -> None:
         self.running = self._run()
+
+
+def stores(stack: ExitStack) -> tuple[Store, Store]:
+    """A PostgreSQL that forgets nothing, and a Redis that forgets everything."""
+    place = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="fluxer-soak-stores-")))
+    place.chmod(0o711)  # PostgreSQL may run as another user
+    pids, password = place / "pids", secrets.token_urlsafe(16)
+    postgres = partial(
+        Postgres,
+        data=place / "postgres",
+        port=free_port(),
+        password=password,
+        log=place / "postgres.log",
+        pids=pids,
+        max_connections=300,
+    )
+    redis = partial(
+        Redis,
+        data=place / "redis",
+        port=free_port(),
+        password=password,
+        log=place / "redis.log",
+        pids=pids,
+        keep=False,
+    )
+    return Store(stack, postgres), Store(stack, redis)
 
 
 def main() -> int:
@@ -50,8 +73,9 @@ def main() -> int:
     parser.add_argument("--logs", type=Path, help="keep the product's logs in this directory")
     wish = parser.parse_args()
     with ExitStack() as stack:
-        database = Database(stack)
-        os.environ["TEST_DATABASE_URL"] = database.running.url
+        postgres, redis = stores(stack)
+        os.environ["TEST_DATABASE_URL"] = postgres.running.url
+        os.environ["TEST_REDIS_URL"] = redis.running.url
         services.start(stack)
         import django
 
@@ -64,17 +88,17 @@ def main() -> int:
                 inner.enter_context(tempfile.TemporaryDirectory(prefix="fluxer-soak-"))
             )
             directory.mkdir(parents=True, exist_ok=True)
-            return _run(inner, directory, wish.only, database)
+            return _run(inner, directory, wish.only, postgres=postgres, redis=redis)
 
 
-def _run(stack: ExitStack, directory: Path, only: str, database: Database) -> int:
+def _run(stack: ExitStack, directory: Path, only: str, *, postgres: Store, redis: Store) -> int:
     from django.db import connections
 
     from tests.faults.soak_faults import FAULTS
     from tests.faults.world import World
 
     stack.callback(connections.close_all)
-    world, broken = World(stack, directory, database=database), 0
+    world, broken = World(stack, directory, postgres=postgres, redis=redis), 0
     print("| fault | must hold | seen |\n| --- | --- | --- |", flush=True)
     for name, promise, fault in FAULTS:
         if not re.search(only, name):

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from tests.faults import soak_clients, soak_livekit, soak_ours
+from tests.faults import soak_clients, soak_livekit, soak_ours, soak_stores
 from tests.faults.world import World
 
 FAULTS: list[tuple[str, str, Callable[[World], str]]] = [
@@ -57,14 +57,14 @@ FAULTS: list[tuple[str, str, Callable[[World], str]]] = [
     ),
     ("two beats, two workers, two sweeps at once", "the same as one", soak_ours.two_of_each),
     (
-        "Redis is emptied, then silent for a minute",
-        "the API answers, nothing is lost",
-        soak_ours.redis_away,
+        "Redis is emptied, silent for a minute, then killed (-9) and back, empty, after a minute",
+        "the API answers in 2 s, limits let everything through; nothing is lost",
+        soak_stores.redis_away,
     ),
     (
-        "PostgreSQL is restarted",
-        "503 while it is away; nothing that was acknowledged is lost",
-        soak_ours.postgres_restarted,
+        "PostgreSQL is killed (-9) and restarted, while a kick waits for LiveKit",
+        "503 and Retry-After while it is away, webhooks 5xx; nothing that was acknowledged is lost",
+        soak_stores.postgres_killed,
     ),
     (
         "LiveKit is killed for good, another server is up",

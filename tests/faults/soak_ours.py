@@ -1,4 +1,4 @@
-"""Faults of our own processes, and of what they keep things in."""
+"""Faults of our own processes."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 
 import redis
-from django.db import connections
 
 from regions.models import Server
 from tests.faults.gate import Gate
@@ -21,7 +20,7 @@ from tests.storm.ground import Wire
 from tests.voice import scene
 from tests.voice.scene import GUILD, MOIRA
 from voice.events import STREAM
-from voice.models import AuditEntry, DueRoom, EndedConnection, RoomPin, VoiceState
+from voice.models import AuditEntry, DueRoom, EndedConnection, VoiceState
 
 
 def region_change(world: World) -> str:
@@ -132,46 +131,3 @@ def _told(channel: int) -> dict[str, int]:
         for entry in entries
         if entry["type"] == "VOICE_STATE_UPDATE" and entry["channel_id"] == str(channel)
     )
-
-
-def redis_away(world: World) -> str:
-    channel = world.channel("us-east")
-    (user, other) = world.users(2)
-    clients, grants = world.people([user, other], channel)
-    with redis.Redis.from_url(os.environ["REDIS_URL"]) as client:
-        client.flushall()
-        client.execute_command("CLIENT", "PAUSE", 60_000, "ALL")
-    began, slowest = time.monotonic(), 0.0
-    world.call("PATCH", f"/guilds/{GUILD}/members/{user}", {"channel_id": None}, user=MOIRA)
-    while time.monotonic() - began < 55:
-        asked = time.monotonic()
-        world.token(other, channel, connection_id=grants[1]["connection_id"])
-        slowest = max(slowest, time.monotonic() - asked)
-        time.sleep(2)
-    world.within(60, lambda: world.is_out(clients[0]), "the kick, afterwards")
-    took = time.monotonic() - began
-    if world.is_out(clients[1]) or not RoomPin.objects.filter(channel=channel).exists():
-        raise Broken("a state or a pin was lost")
-    return f"slowest token {slowest:.2f} s; the kick made meanwhile took effect after {took:.0f} s"
-
-
-def postgres_restarted(world: World) -> str:
-    channel = world.channel("us-east")
-    users = world.users(2)
-    clients, grants = world.people(users, channel)
-    path, body = f"/guilds/{GUILD}/members/{users[0]}", {"channel_id": None}
-    kick = world.call("PATCH", path, body, user=MOIRA)[0]
-    connections.close_all()
-    world.database.stop()
-    states = f"/channels/{channel}/voice-states"
-    status, answer = world.call("GET", states, user=users[1])
-    if (status, answer["code"]) != (503, "SERVICE_UNAVAILABLE"):
-        raise Broken(f"{status} {answer}")
-    world.database.start()
-    back = world.within(20, lambda: world.call("GET", states, user=users[1])[0] == 200)
-    world.within(40, lambda: world.is_out(clients[0]), "the kick, afterwards")
-    if kick != 200 or world.is_live(grants[0]["connection_id"]):
-        raise Broken("what was acknowledged is lost")
-    if world.is_out(clients[1]) or not world.is_in(grants[1]["connection_id"]):
-        raise Broken("somebody else was removed")
-    return f"503 meanwhile; answers {back:.1f} s after it is back, the kick before it took effect"

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Callable
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -27,10 +27,10 @@ MEMBERS = 80
 NOWHERE = "http://127.0.0.1:9"
 
 
-class Database(Protocol):
-    """The PostgreSQL of the world, which runs."""
+class Store(Protocol):
+    """The world's PostgreSQL, or its Redis, which runs."""
 
-    def stop(self) -> None: ...
+    def kill(self) -> None: ...
 
     def start(self) -> None: ...
 
@@ -42,9 +42,10 @@ class Broken(AssertionError):
 class World:
     """us-west and us-east, whose webhooks arrive; a fresh channel and fresh people each time."""
 
-    def __init__(self, stack: ExitStack, directory: Path, *, database: Database) -> None:
+    def __init__(self, stack: ExitStack, directory: Path, *, postgres: Store, redis: Store) -> None:
         binary()
-        self.stack, self.directory, self.database = stack, directory, database
+        self.stack, self.directory = stack, directory
+        self.postgres, self.redis = postgres, redis
         scene.people()
         scene.more_members(MEMBERS)
         self.product = Product(directory, stack)
@@ -61,6 +62,15 @@ class World:
         real = self.livekit(webhooks)
         scene.server(real, region)
         return real
+
+    @contextmanager
+    def unheard(self) -> Iterator[Server]:
+        """A real server in eu-central whose webhooks are all lost; drained afterwards."""
+        row = scene.server(self.livekit(f"{NOWHERE}/webhooks/livekit"), "eu-central")
+        try:
+            yield row
+        finally:
+            Server.objects.filter(pk=row.pk).update(is_active=False)
 
     def livekit(self, webhooks: str) -> LiveKitServer:
         """Another real server."""

@@ -98,10 +98,12 @@ class Ground:
 
 
 class Wire:
-    """One keep-alive connection to the product, for one thread."""
+    """One keep-alive connection to the product, for one thread. `retry_after`: what the last
+    answer said of it."""
 
     def __init__(self, port: int) -> None:
         self._port = port
+        self.retry_after: str | None = None
         self._connection: http.client.HTTPConnection | None = None
 
     def call(
@@ -120,6 +122,7 @@ class Wire:
                 self._connection.request(method, path, payload, headers)
                 answer = self._connection.getresponse()
                 raw = answer.read()
+                self.retry_after = answer.headers["Retry-After"]
             except (OSError, http.client.HTTPException):
                 self.close()
                 continue
