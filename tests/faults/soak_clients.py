@@ -11,22 +11,16 @@ from django.conf import settings
 from django.db import connections
 
 from fluxer import livekit
-from regions.models import Server
-from tests.faults.world import NOWHERE, Broken, World
+from tests.faults.world import Broken, World
 from tests.livekit.rtc import RtcClient
 from tests.livekit.tokens import make_token
 from tests.services import LiveKitServer
-from tests.voice import scene
 from tests.voice.scene import GUILD
 from voice.models import VoiceState
 
 
 def client_killed(world: World) -> str:
-    deaf = world.livekit(f"{NOWHERE}/webhooks/livekit")
-    row = scene.server(deaf, "eu-central")
-    one, two = world.channel("us-west"), world.channel("eu-central")
     (first, second) = world.users(2)
-    told, lost = world.join(first, one), world.join(second, two)
 
     def gone(which: tuple, limit: float) -> float:
         which[0].kill()
@@ -35,11 +29,12 @@ def client_killed(world: World) -> str:
         finally:
             connections.close_all()
 
-    with ThreadPoolExecutor(2) as pool:
+    with world.unheard() as server, ThreadPoolExecutor(2) as pool:
+        told = world.join(first, world.channel("us-west"))
+        lost = world.join(second, world.channel("eu-central"))
         a, b = pool.submit(gone, told, 30), pool.submit(gone, lost, 60)
         figures = a.result(), b.result()
-    world.within(90, lambda: not VoiceState.objects.filter(server=row).exists())
-    Server.objects.filter(pk=row.pk).update(is_active=False)
+        world.within(90, lambda: not VoiceState.objects.filter(server=server).exists())
     return f"{figures[0]:.1f} s / {figures[1]:.1f} s"
 
 
