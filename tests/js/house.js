@@ -116,8 +116,9 @@ export class House {
         this.listeners.get(name)?.(...said);
       }
 
-      async connect(endpoint, token) {
+      async connect(endpoint, token, options) {
         this.token = token;
+        this.connectOptions = options;
         if (house.refuses?.(endpoint)) throw new Error("no answer");
         this.state = "connected";
       }

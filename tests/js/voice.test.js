@@ -37,6 +37,14 @@ describe("joining", () => {
     assert.equal(house.captured.length, 0);
   });
 
+  test("a server that says nothing is not waited for as long as LiveKit would", async () => {
+    await voice.join(lounge);
+    assert.deepEqual(house.room.connectOptions, { maxRetries: 0, websocketTimeout: 5000 });
+    voice = house.voice({ connect: { websocketTimeout: 9000 } });
+    await voice.join(lounge);
+    assert.equal(house.room.connectOptions.websocketTimeout, 9000);
+  });
+
   test("never two at once: the second choice wins, and the first is told", async () => {
     const first = voice.join(lounge);
     const second = voice.join({ ...lounge, channelId: MUSIC });

@@ -4,8 +4,13 @@ import { people, Voices, whose } from "./people.js";
 /** As the service's guide has it; `room` of FluxerVoice overrides any of it. */
 export const ROOM = Object.freeze({ adaptiveStream: true, dynacast: true });
 
-/** LiveKit's own tries, in milliseconds; then it lets go, and the service is asked. */
+/** The pauses before LiveKit's own tries, in milliseconds; then it lets go, and the service is asked. */
 const TRIES = [0, 400, 1200, 2500];
+/**
+ * Milliseconds that one try waits for a server that says nothing, where LiveKit would wait fifteen
+ * seconds. A poor link, with a packet lost on the way, needs up to four.
+ */
+const PATIENCE = 5000;
 
 export class Visit {
   #livekit;
@@ -37,7 +42,7 @@ export class Visit {
   }
 
   async enter({ endpoint, token }, options = {}) {
-    await this.room.connect(endpoint, token, { maxRetries: 0, ...options });
+    await this.room.connect(endpoint, token, { maxRetries: 0, websocketTimeout: PATIENCE, ...options });
   }
 
   /** Over for us, whatever LiveKit still has to say. */
