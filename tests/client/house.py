@@ -1,5 +1,6 @@
 """The demo as people have it: the product as processes, and two media servers in two regions."""
 
+import time
 from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
@@ -54,7 +55,7 @@ class House(Product):
         return self.back_end.do(method, f"/service/{path}", body)
 
     def empty(self) -> None:
-        """Everybody out, and every channel as it was made, on no server."""
+        """Everybody out, every channel as it was made, on no server, and every server to be had."""
         for channel in demo.VOICE_CHANNELS:
             self.back_end.do("POST", f"/service/channels/{channel}/voice/disconnect")
             self.tell(f"channels/{channel}", {"rtc_region": "us-west"}, "PATCH")
@@ -63,3 +64,17 @@ class House(Product):
         for person in demo.PEOPLE:
             flags = {"mute": False, "deaf": False}
             self.tell(f"guilds/{demo.GUILD}/members/{person}", flags, "PATCH")
+        for region in self.media:
+            self._wait_for(region)
+
+    def _wait_for(self, region: str) -> None:
+        """Until its server takes rooms. One that was ended a moment ago is suspect for a while."""
+        deadline = time.monotonic() + 20
+        while (health := self._probe(region))["state"] != "up":
+            assert time.monotonic() < deadline, f"{region}: {health}"
+            time.sleep(0.2)
+
+    def _probe(self, region: str) -> dict[str, Any]:
+        server = self.tell(f"regions/{region}/servers/{region}-1/probe", {}, "POST")
+        health: dict[str, Any] = server["health"]
+        return health

@@ -1,6 +1,8 @@
 """Nobody touches anything, and everybody goes on talking: a move, another region, a dead server."""
 
+import os
 import re
+import signal
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -110,7 +112,28 @@ def test_a_dead_server_and_both_go_on_talking_on_another(
         assert told("dead server", alice, bob) <= 20
     finally:
         house.media["us-west"].restart()
-        house.tell("regions/us-west/servers/us-west-1/probe", {}, "POST")
+
+
+def test_a_server_that_hangs_and_both_go_on_talking_on_another(
+    talk: tuple[Window, Window], house: House
+) -> None:
+    """It takes connections still, and says nothing."""
+    alice, bob = (one.bears(*OF_THE_DEAD) for one in talk)
+    assert alice.server == "us-west-1"
+    server = house.media["us-west"]
+    pid, began = server.pid, time.monotonic()
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        with nobody_touches(alice, bob):
+            for one in talk:
+                one.until("fluxerVoice.state.serverId === 'eu-central-1'", within=60)
+            both_hear(alice, bob)
+        print(f"\nhung server: both talk again after {time.monotonic() - began:.1f} s")
+        # LiveKit alone takes fifteen seconds to see it.
+        assert told("hung server", alice, bob) <= 30
+    finally:
+        os.kill(pid, signal.SIGCONT)
+        server.restart()
 
 
 def test_two_moves_quickly(talk: tuple[Window, Window], house: House) -> None:

@@ -140,11 +140,59 @@ describe("joining", () => {
 });
 
 describe("coming back", () => {
-  test("LiveKit tries first; nobody else is asked meanwhile", () => {
+  test("LiveKit tries first; nobody else is asked if it is back soon", () => {
     const alice = new Traveller().in().answer("reconnecting");
     assert.equal(alice.journey.at, "away");
-    assert.deepEqual(alice.wants, []);
+    assert.deepEqual(alice.wants, ["wait"]);
     assert.equal(alice.answer("reconnected").journey.at, "in");
+    assert.deepEqual(alice.after(4000).answer("waited").wants, []);
+  });
+
+  describe("while LiveKit tries for longer", () => {
+    const grant = (endpoint) => ({ grant: { connection_id: "conn_1", endpoint } });
+    const away = () => new Traveller().on("join", { place: LOUNGE })
+      .answer("granted", grant("ws://a")).answer("connected").after(60_000).answer("reconnecting");
+
+    test("the service is asked whether the server is still the one", () => {
+      const alice = away();
+      assert.deepEqual(alice.orders, [{ type: "wait", ms: 4000, run: 1 }]);
+      alice.after(4000).answer("waited");
+      assert.deepEqual(alice.orders, [{ type: "token", place: LOUNGE, connectionId: "conn_1", run: 1 }]);
+    });
+
+    test("and that is disturbed by nothing while it is, however often one asks", () => {
+      const alice = away();
+      for (let times = 0; times < 3; times += 1) {
+        alice.after(4000).answer("waited").answer("granted", grant("ws://a"));
+        assert.equal(alice.journey.at, "away");
+        assert.deepEqual(alice.wants, ["wait"]);
+      }
+      assert.equal(alice.answer("reconnected").journey.at, "in");
+    });
+
+    test("another server is gone to at once, and what LiveKit still finds is old news", () => {
+      const alice = away().after(4000).answer("waited").answer("granted", grant("ws://b"));
+      assert.deepEqual([alice.journey.at, alice.journey.cause], ["recovering", "failed_over"]);
+      assert.deepEqual(alice.orders, [{ type: "connect", ...grant("ws://b"), run: 2 }]);
+      assert.equal(alice.on("reconnected").journey.at, "recovering");
+      assert.equal(alice.answer("connected").journey.at, "in");
+    });
+
+    test("an answer that finds one back in leads nowhere, unless the room has gone elsewhere", () => {
+      const back = () => away().after(4000).answer("waited").answer("reconnected");
+      const alice = back();
+      const before = alice.journey;
+      assert.deepEqual(alice.answer("granted", grant("ws://a")).wants, []);
+      assert.equal(alice.journey, before);
+      assert.deepEqual(back().answer("granted", grant("ws://b")).wants, ["connect"]);
+    });
+
+    test("a service that does not answer is asked again, when it said so; one that refuses is not", () => {
+      const alice = away().after(4000).answer("waited").answer("failed", { stage: "token", error: BUSY });
+      assert.deepEqual(alice.orders, [{ type: "wait", ms: 7000, run: 1 }]);
+      alice.after(7000).answer("waited").answer("failed", { stage: "token", error: FULL });
+      assert.deepEqual([alice.journey.at, alice.wants], ["away", []]);
+    });
   });
 
   test("when LiveKit has let go, the service is asked where the connection is", () => {

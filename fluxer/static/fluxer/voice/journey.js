@@ -5,11 +5,11 @@
  * carries the `run` it belongs to; what comes of it is an event with the same `run`. An event of an
  * earlier run is old news, so that there are never two joins at once.
  *
- * LiveKit reconnects by itself first (`away`). When it has let go, the service is asked where our
- * connection is (`recovering`): moved or failed over, a token there; region changed or lost, a join
- * anew; put out, that is the end and says why.
+ * LiveKit reconnects by itself first (`away`); meanwhile the service may name another server. When
+ * LiveKit has let go, the service is asked where our connection is (`recovering`): moved or failed
+ * over, a token there; region changed or lost, a join anew; put out, that is the end and says why.
  */
-import { ask, due, end, pause, recover, settled, tellLeft, token } from "./turns.js";
+import { ask, due, end, look, pause, recover, settled, stays, tellLeft, token } from "./turns.js";
 
 /**
  * @typedef {"out" | "joining" | "in" | "away" | "recovering" | "ended"} At
@@ -21,6 +21,7 @@ import { ask, due, end, pause, recover, settled, tellLeft, token } from "./turns
  * @property {At} at
  * @property {Place | null} place
  * @property {string | null} connectionId
+ * @property {string | null} endpoint of the server that it is at, or on the way to
  * @property {number} run
  * @property {number} attempt failures in a row
  * @property {number} since when this joining or recovering began, in milliseconds
@@ -47,8 +48,8 @@ const NOT_HERE = [
 
 /** @type {Journey} */
 export const START = Object.freeze({
-  at: "out", place: null, connectionId: null, run: 0, attempt: 0, since: 0, due: 0, arrived: 0, short: 0,
-  next: null, cause: null, why: null, error: null, retryAt: null,
+  at: "out", place: null, connectionId: null, endpoint: null, run: 0, attempt: 0, since: 0, due: 0,
+  arrived: 0, short: 0, next: null, cause: null, why: null, error: null, retryAt: null,
 });
 
 /** Whether there is a way to be on, or a place to be in. */
@@ -92,8 +93,14 @@ const EVENTS = {
     return isUnderWay(journey) ? [after, tellLeft(journey), { type: "close" }] : [after];
   },
 
-  granted(journey, { grant }) {
-    const after = { ...journey, connectionId: grant.connection_id, next: null, retryAt: null };
+  /** One who is in, or away, had asked whether the server is still the one. */
+  granted(journey, { grant, now }, chance) {
+    const { connection_id: connectionId, endpoint } = grant;
+    if (stays(journey) && endpoint === journey.endpoint) {
+      return journey.at === "away" ? look(journey, chance) : [journey];
+    }
+    const base = stays(journey) ? recover(journey, { now, cause: "failed_over" }) : journey;
+    const after = { ...base, connectionId, endpoint, next: null, retryAt: null };
     return [after, { type: "connect", grant }];
   },
 
@@ -104,17 +111,17 @@ const EVENTS = {
   },
 
   /** LiveKit has lost the server and looks for it. */
-  reconnecting(journey) {
-    return [journey.at === "in" ? { ...journey, at: "away" } : journey];
+  reconnecting(journey, _, chance) {
+    return journey.at === "in" ? look(journey, chance) : [journey];
   },
 
   reconnected(journey) {
-    return [journey.at === "away" ? { ...journey, at: "in" } : journey];
+    return [journey.at === "away" ? { ...journey, at: "in", next: null } : journey];
   },
 
   /** LiveKit has let go; `taken`: by another client with our token. */
   dropped(journey, { now, taken = false }, chance) {
-    if (!["in", "away"].includes(journey.at)) return [journey];
+    if (!stays(journey)) return [journey];
     if (taken) return end(journey, "replaced");
     const short = now - journey.arrived < SHORT ? journey.short + 1 : 0;
     const recovering = recover(journey, { now, cause: "dropped", short });
@@ -130,15 +137,14 @@ const EVENTS = {
    * lets go. We stay in until it is known where to.
    */
   told(journey, { reason }) {
-    return [journey, ...(["in", "away"].includes(journey.at) ? [{ ...ask(journey), reason }] : [])];
+    return [journey, ...(stays(journey) ? [{ ...ask(journey), reason }] : [])];
   },
 
   /** The service says where our connection is; `reason`: why it was asked, if we were told to. */
   found(journey, { state, now, heading, reason = journey.cause }) {
     const isSame = state.connection_id === journey.connectionId;
-    const stays = ["in", "away"].includes(journey.at);
-    if (isSame && stays && reason !== "failed_over") return [journey]; // another one was meant
-    const after = settled(stays ? recover(journey, { now, cause: reason }) : journey, state, heading);
+    if (isSame && stays(journey) && reason !== "failed_over") return [journey]; // another one was meant
+    const after = settled(stays(journey) ? recover(journey, { now, cause: reason }) : journey, state, heading);
     return [after, token(after)];
   },
 
@@ -155,14 +161,14 @@ const EVENTS = {
     if (!JOIN_ANEW.includes(reason)) {
       return end(journey, GONE_FOR_GOOD.includes(reason) ? reason : "unknown");
     }
-    const stays = ["in", "away"].includes(journey.at);
-    const base = stays ? recover(journey, { now }) : journey;
+    const base = stays(journey) ? recover(journey, { now }) : journey;
     const after = { ...base, connectionId: null, cause: reason };
     return [after, token(after)];
   },
 
   /** A request, or the connecting, did not work out. `stage` is what had been ordered. */
   failed(journey, { stage, error, now }, chance) {
+    if (journey.at === "away" && stage === "token" && error.passes) return look(journey, chance, error);
     if (!["joining", "recovering"].includes(journey.at)) return [journey];
     if (error.code === "UNAUTHORIZED") return end(journey, "session_expired", error);
     if (error.code === "VOICE_CONNECTION_NOT_FOUND") {

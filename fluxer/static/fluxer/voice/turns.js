@@ -6,8 +6,17 @@ export const JOIN_LIMIT = 30_000;
 /** Milliseconds. No request and no connecting takes longer: if more has gone by, the machine slept. */
 const STEP = 60_000;
 
+/**
+ * The waits of one who is away, before the service is asked. LiveKit is back by then from most that
+ * happens; a server that hangs it looks for much longer.
+ */
+const LOOK = Object.freeze({ first: 4000, limit: Infinity });
+
 /** When it will have got further, if nobody sleeps. @param {number} from milliseconds */
 export const due = (from) => from + STEP;
+
+/** In a room, as far as we know. */
+export const stays = (journey) => ["in", "away"].includes(journey.at);
 
 export const ask = ({ place, connectionId }) => ({ type: "ask", place, connectionId });
 export const token = ({ place, connectionId }) => ({ type: "token", place, connectionId });
@@ -30,6 +39,15 @@ export function recover(journey, { now, cause = journey.cause, short = journey.s
     ...journey, at: "recovering", run: journey.run + 1, attempt: 0, since: now, due: due(now),
     cause, short, next: null, error: null, retryAt: null,
   };
+}
+
+/**
+ * LiveKit looks for its server; a while later we look whether it is another one by now. A token for
+ * our own connection says so, and disturbs nobody.
+ */
+export function look(journey, { random }, error = null) {
+  const ms = nextDelay({ attempt: 0, elapsed: 0, retryAfter: error?.retryAfter }, LOOK, random);
+  return [{ ...journey, at: "away", next: "token" }, { type: "wait", ms }];
 }
 
 export function pause(journey, next, error, now, { random, patience }) {
