@@ -72,6 +72,26 @@ test("that is poor takes the camera down to nothing, and it comes back by itself
   assert.deepEqual([...house.room.published.keys()], ["microphone", "camera"]);
 });
 
+test("that is good again brings back the camera of one who says nothing and is alone", async () => {
+  loss = 0.3;
+  await after(24);
+  assert.equal(house.room.published.size, 0); // nothing is left to be measured
+  await after(12);
+  assert.deepEqual([...house.room.published.keys()], ["camera"]);
+  measurable("camera");
+  loss = 0;
+  await after(40);
+  assert.deepEqual(told.step.slice(4).map(({ rung }) => rung.name), ["slow", "low", "medium", "full"]);
+});
+
+test("that LiveKit calls poor brings back no camera, though nothing is left to be measured", async () => {
+  loss = 0.3;
+  await after(24);
+  house.room.localParticipant.connectionQuality = "poor";
+  await after(60);
+  assert.equal(house.room.published.size, 0);
+});
+
 test("that stays poor is a reason to think of another region, once", async () => {
   await voice.setMicrophone(true);
   measurable("microphone");

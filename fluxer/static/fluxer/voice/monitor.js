@@ -5,7 +5,8 @@ export const EVERY = 2000; // milliseconds
 
 export class Monitor {
   #timer;
-  #before = new Map();
+  /** The reading before. One of nothing is a reading, too: a camera that gave way comes back by it. */
+  #before = null;
   #told;
 
   /** @param {(figures: import("./figures.js").Figures & {quality: string}) => void} told */
@@ -21,7 +22,7 @@ export class Monitor {
 
   stop() {
     clearInterval(this.#timer);
-    this.#before = new Map();
+    this.#before = null;
   }
 
   async #read(room) {
@@ -30,7 +31,7 @@ export class Monitor {
     if (timer !== this.#timer || room.state !== "connected") return;
     const before = this.#before;
     this.#before = now;
-    if (before.size === 0) return; // rates are between two readings
+    if (before === null) return; // rates are between two readings
     const figures = measure(before, now);
     this.#told({ ...figures, quality: room.localParticipant.connectionQuality });
   }
