@@ -46,6 +46,20 @@ def test_two_people_hear_and_see_each_other(talk: tuple[Window, Window]) -> None
     expect(bob.page.get_by_role("status").filter(has_text="Choose a channel")).to_be_visible()
 
 
+def test_a_camera_that_nobody_looks_at_is_not_sent_whatever_one_says(window: Open) -> None:
+    alice = window("Alice").join("Lounge")
+    alice.press("Camera")
+    sent = (
+        "fluxerVoice.room.localParticipant.getTrackPublication('camera')?.track?.sender"
+        "?.getParameters().encodings.filter(layer => layer.active).length"
+    )
+    alice.until(f"{sent} === 0", within=20)
+    for name in ("Mute", "Unmute"):
+        alice.press(name)
+        alice.page.wait_for_timeout(500)
+        assert alice.ask(sent) == 0
+
+
 def test_a_microphone_that_was_left_on_is_said_to_be_and_heard_at_once(
     talk: tuple[Window, Window],
 ) -> None:

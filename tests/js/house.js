@@ -46,9 +46,8 @@ class Track extends EventTarget {
 
 class Published {
   isMuted = false;
-  /** The best layer, and the layers that are sent. */
-  quality = null;
-  layers = [];
+  /** The layers that are sent: all, until somebody says otherwise. */
+  layers = [0, 1, 2];
   constructor(track) {
     this.mediaStreamTrack = track;
   }
@@ -61,8 +60,9 @@ class Published {
     this.isMuted = false;
   }
 
-  setPublishingQuality(quality) {
-    this.quality = quality;
+  /** As LiveKit does: every layer up to this one, whatever dynacast has said. */
+  setPublishingQuality(best) {
+    this.setPublishingLayers(false, [0, 1, 2].map((quality) => ({ quality, enabled: quality <= best })));
   }
 
   /** Dynacast: the others want these. */

@@ -138,19 +138,45 @@ test("is none of their business any more who have left", async () => {
 describe("that is poor makes of the camera", () => {
   const camera = () => house.room.published.get("camera").track;
   const wanted = [0, 1, 2].map((quality) => ({ quality, enabled: true }));
+  const steps = async (number) => {
+    for (const before = told.step.length; told.step.length < before + number;) await after(1);
+  };
 
   test("fewer layers, whatever the others want to see", async () => {
     loss = 0.3;
     for (const layers of [[0, 1], [0]]) {
-      for (const steps = told.step.length; told.step.length === steps;) await after(1);
+      await steps(1);
+      assert.deepEqual(camera().layers, layers);
       await camera().setPublishingLayers(false, structuredClone(wanted));
       assert.deepEqual(camera().layers, layers);
-      assert.equal(camera().quality, layers.at(-1));
     }
     loss = 0;
     await after(40);
     await camera().setPublishingLayers(false, structuredClone(wanted));
     assert.deepEqual(camera().layers, [0, 1, 2]);
+  });
+
+  test("no layer that nobody wants to see, whatever one does meanwhile", async () => {
+    const paused = wanted.map(({ quality }) => ({ quality, enabled: false }));
+    await camera().setPublishingLayers(false, paused);
+    await voice.setMicrophone(true);
+    await voice.setMicrophone(false);
+    assert.deepEqual(camera().layers, []);
+    loss = 0.3;
+    await steps(1);
+    assert.deepEqual(camera().layers, []);
+  });
+
+  test("as many layers again as they want to see when it is good, though they said so when it was not", async () => {
+    loss = 0.3;
+    await steps(2);
+    const said = wanted.map(({ quality }) => ({ quality, enabled: quality < 2 }));
+    await camera().setPublishingLayers(false, said);
+    assert.deepEqual(camera().layers, [0]);
+    assert.equal(said[1].enabled, true); // what is LiveKit's own is left as it is
+    loss = 0;
+    await steps(2);
+    assert.deepEqual(camera().layers, [0, 1]);
   });
 
   for (const [frameRate, slow] of [

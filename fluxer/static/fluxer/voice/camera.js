@@ -1,7 +1,9 @@
 /** How much of the camera is sent: what the rung of the ladder allows, and no more. */
+import { RUNGS } from "./ladder.js";
 
 /**
- * Whatever the others' screens could show.
+ * Whatever the others' screens could show. While the rung is the same nothing is said to LiveKit,
+ * which would switch on again what dynacast has paused.
  *
  * @param {any} track LiveKit's, published
  * @param {import("./ladder.js").Rung | null} rung
@@ -9,10 +11,13 @@
  */
 export async function limit(track, rung, { VideoQuality }) {
   if (!rung) return;
-  clamp(track);
-  ceilings.set(track, rung.layers);
-  const best = [VideoQuality.LOW, VideoQuality.MEDIUM, VideoQuality.HIGH][rung.layers];
-  track.setPublishingQuality?.(best);
+  if (!sent.has(track)) clamp(track);
+  const known = sent.get(track);
+  if (known.ceiling !== rung.layers) {
+    known.ceiling = rung.layers;
+    if (known.wanted) await track.setPublishingLayers(...known.wanted);
+    else track.setPublishingQuality?.(VideoQuality.HIGH); // nobody has said yet what they want to see
+  }
   await pace(track.mediaStreamTrack, rung.fps);
 }
 
@@ -38,15 +43,22 @@ function slowed(own = {}, fps) {
   return { ideal: ideal ?? exact ?? max, max: Math.min(max, fps) };
 }
 
-/** The best layer of each track that the link carries. */
-const ceilings = new WeakMap();
+/**
+ * Of each track the best layer that the link carries, and what others want to see, as dynacast said.
+ *
+ * @type {WeakMap<any, {ceiling: number, wanted: [boolean, any[]] | null}>}
+ */
+const sent = new WeakMap();
 
 /** Dynacast switches layers on as others want to see them; never one above the rung. */
 function clamp(track) {
-  if (ceilings.has(track) || !track.setPublishingLayers) return;
+  const known = { ceiling: RUNGS[0].layers, wanted: null };
+  sent.set(track, known);
+  if (!track.setPublishingLayers) return;
   const layers = track.setPublishingLayers.bind(track);
-  track.setPublishingLayers = (isSvc, qualities) => {
-    for (const quality of qualities) quality.enabled &&= quality.quality <= ceilings.get(track);
-    return layers(isSvc, qualities);
+  track.setPublishingLayers = (isSvc, wanted) => {
+    known.wanted = [isSvc, wanted];
+    return layers(isSvc, wanted.map(({ quality, enabled }) =>
+      ({ quality, enabled: enabled && quality <= known.ceiling })));
   };
 }
