@@ -151,6 +151,31 @@ def test_a_screen_is_shared(talk: tuple[Window, Window]) -> None:
     expect(bob.tile("Alice: screen")).to_have_count(0)
 
 
+def test_a_download_and_a_page_that_one_stays_on_after_all_put_nobody_out(
+    talk: tuple[Window, Window],
+) -> None:
+    alice, bob = talk
+    alice.ask("window.left = []; fluxerVoice.on('state', ({ at }) => left.push(at)); null")
+    attached = {"Content-Disposition": "attachment; filename=minutes.zip"}
+    alice.page.route("**/minutes.zip", lambda route: route.fulfill(body="x", headers=attached))
+    with alice.page.expect_download():
+        alice.ask("(location.href = '/minutes.zip', null)")
+    alice.ask("addEventListener('beforeunload', event => event.preventDefault()); null")
+    alice.page.once("dialog", lambda dialog: dialog.dismiss())
+    with alice.page.expect_event("dialog"):
+        alice.ask("(location.href = '/docs', null)")
+    bob.listen()
+    bob.hears(alice)
+    assert alice.ask("left") == []
+
+
+def test_a_page_that_goes_away_leaves_at_once(talk: tuple[Window, Window]) -> None:
+    alice, bob = talk
+    alice.page.goto("about:blank")
+    expect(bob.tile("Alice")).to_have_count(0, timeout=3000)
+    expect(bob.in_list("Alice")).to_have_count(0, timeout=5000)  # read every two seconds
+
+
 def test_each_tab_is_a_device(window: Open) -> None:
     first, second = window("Alice").join("Lounge"), window("Alice").join("Music")
 

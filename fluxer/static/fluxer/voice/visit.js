@@ -1,8 +1,11 @@
 /** One visit to one of LiveKit's rooms, from the first packet to the last. */
 import { people, Voices, whose } from "./people.js";
 
-/** As the service's guide has it; `room` of FluxerVoice overrides any of it. */
-export const ROOM = Object.freeze({ adaptiveStream: true, dynacast: true });
+/**
+ * As the service's guide has it; `room` of FluxerVoice overrides any of it. A page that goes away is
+ * left by the session: LiveKit would go already when one downloads a file, or stays after all.
+ */
+export const ROOM = Object.freeze({ adaptiveStream: true, dynacast: true, disconnectOnPageLeave: false });
 
 /** The pauses before LiveKit's own tries, in milliseconds; then it lets go, and the service is asked. */
 const TRIES = [0, 400, 1200, 2500];
