@@ -1,6 +1,7 @@
 """A guild to try voice with: three people, a few channels, and tokens for just those people.
 
-It signs for nobody else, and refuses a directory that holds anything it did not make.
+It signs for nobody else, for nobody before they are made, and refuses a directory that holds
+anything it did not make.
 """
 
 import time
@@ -64,6 +65,12 @@ def is_foreign() -> bool:
         or Guild.objects.exclude(pk=GUILD).exists()
         or Channel.objects.exclude(pk__in=ours).exists()
     )
+
+
+def is_made() -> bool:
+    """The guild and the people are there, as the demo makes them."""
+    people = User.objects.filter(pk__in=PEOPLE).count()
+    return people == len(PEOPLE) and Guild.objects.filter(pk=GUILD, owner=OWNER).exists()
 
 
 def sign(user_id: int, *, session: str | None = None) -> str:

@@ -20,8 +20,10 @@ _MAY = {
 
 
 def require_demo() -> None:
-    """NotFound where there is no demo, or where the directory holds what it did not make."""
-    if not settings.FLUXER_DEMO or not settings.FLUXER_AUTH_JWT_KEY or demo.is_foreign():
+    """NotFound where there is no demo: nobody made it, or the directory holds what it did not."""
+    if not settings.FLUXER_DEMO or not settings.FLUXER_AUTH_JWT_KEY:
+        raise NotFound
+    if demo.is_foreign() or not demo.is_made():
         raise NotFound
 
 

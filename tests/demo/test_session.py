@@ -1,12 +1,13 @@
 """Signing in to the demo: for its own people only, and only where there is a demo."""
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 from django.test import Client
 from pytest_django import Settings
 
-from fluxer.directory import users
+from fluxer.directory import guilds, users
 from voice import demo
 
 pytestmark = pytest.mark.django_db
@@ -82,6 +83,35 @@ class TestWithTheDemo:
 
         assert sign_in(client, str(demo.OWNER)).status_code == 404
         assert "data-user" not in client.get("/").content.decode()
+
+
+def empty() -> None:
+    """Nothing was prepared."""
+
+
+def of_another() -> None:
+    """The ids are the demo's; the guild is not."""
+    for user_id in demo.PEOPLE:
+        users.put(user_id=user_id, username="somebody")
+    guilds.put(guild_id=demo.GUILD, name="Somebody's", owner_id=demo.MODERATOR)
+
+
+def without_carol() -> None:
+    demo.prepare()
+    users.remove(user_id=9003)
+
+
+@pytest.mark.parametrize("directory", [empty, of_another, without_carol])
+def test_it_signs_for_nobody_whom_it_has_not_made(
+    client: Client, settings: Settings, directory: Callable[[], None]
+) -> None:
+    settings.FLUXER_DEMO = True
+    directory()
+
+    answer = sign_in(client, str(demo.OWNER))
+
+    assert (answer.status_code, answer.json()["code"]) == (404, "NOT_FOUND")
+    assert "data-user" not in client.get("/").content.decode()
 
 
 @pytest.mark.parametrize("method", ["get", "post", "put", "options"])
