@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { afterEach, beforeEach, describe, mock, test } from "node:test";
 
 import { Flags } from "../../fluxer/static/fluxer/voice/flags.js";
-import { VoiceError } from "../../fluxer/static/fluxer/voice/fluxer-voice.js";
+import { sentences, VoiceError } from "../../fluxer/static/fluxer/voice/fluxer-voice.js";
 import { GUILD, House, LOUNGE, quiet } from "./house.js";
 
 const lounge = { guildId: GUILD, channelId: LOUNGE };
@@ -68,6 +68,48 @@ describe("who gives the token", () => {
     };
     await assert.rejects(voice.join(lounge), { code: "UNAUTHORIZED" });
     assert.equal(voice.state.why, "session_expired");
+  });
+});
+
+describe("an answer that is not the service's own", () => {
+  const page = async () => {
+    throw new SyntaxError("<html>");
+  };
+
+  for (const [name, status, json] of [
+    ["a proxy's page", 502, page], ["no JSON of ours", 503, async () => null], ["no words", 504, async () => ({ message: "" })],
+  ]) {
+    test(`but ${name} is said in a sentence, while it is waited for and when it is given up`, async () => {
+      const answer = { ok: false, status, statusText: "", headers: new Headers(), json };
+      const voice = new House().voice({ fetch: async () => answer });
+      const failure = voice.join(lounge).catch((error) => error);
+      await quiet();
+      const sentence = "Something is wrong with the voice service at the moment.";
+      assert.equal(sentences.ofError(voice.state.error), sentence);
+      for (let passed = 0; passed < 30; passed += 1) await after(1000);
+      assert.deepEqual([voice.state.why, sentences.ofEnd(voice.state)], ["gave_up", sentence]);
+      const { code, message } = await failure;
+      assert.deepEqual([code, message], ["INTERNAL_ERROR", `The voice service answers with ${status} only.`]);
+    });
+  }
+
+  test("but says when to ask again is asked again then", async () => {
+    const house = new House();
+    let asked = 0;
+    const headers = new Headers({ "Retry-After": "7" });
+    const busy = { ok: false, status: 503, statusText: "", headers, json: page };
+    const voice = house.voice({ fetch: (...request) => (asked++ === 0 ? busy : house.fetch(...request)) });
+    const joined = voice.join(lounge);
+    await quiet();
+    await after(6_999);
+    assert.equal(asked, 1);
+    await after(1);
+    await joined;
+    await voice.leave();
+  });
+
+  test("nothing that goes wrong is told with no words", () => {
+    assert.notEqual(sentences.ofError(new VoiceError("SOMETHING_NEW", "")), "");
   });
 });
 

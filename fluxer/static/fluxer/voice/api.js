@@ -93,12 +93,18 @@ export class Api {
       }
     }
     if (answer.ok) return said;
-    throw new VoiceError(said.code ?? "INTERNAL_ERROR", said.message ?? answer.statusText, {
-      status: answer.status,
-      retryAfter: Number(said.retry_after ?? answer.headers.get("Retry-After")) || 0,
-      reason: said.reason,
-    });
+    throw refusal(answer, said ?? {});
   }
+}
+
+/** The service's own, or a proxy's, which says nothing of ours and over HTTP/2 nothing at all. */
+function refusal({ status, headers }, said) {
+  const message = said.message || `The voice service answers with ${status} only.`;
+  return new VoiceError(said.code ?? "INTERNAL_ERROR", message, {
+    status,
+    retryAfter: Number(said.retry_after ?? headers.get("Retry-After")) || 0,
+    reason: said.reason,
+  });
 }
 
 /** A token from whoever gives it. Without one there is no use in asking, but there may be later. */

@@ -23,6 +23,7 @@ const CODES = {
   UNAUTHORIZED: "Your session has expired. Sign in again to go on.",
   RATE_LIMITED: "That was a little too fast. Wait a moment.",
   NETWORK: "The voice service cannot be reached. Check your connection.",
+  INTERNAL_ERROR: "Something is wrong with the voice service at the moment.",
   CONNECT: "The voice server does not answer.",
 };
 
@@ -35,8 +36,8 @@ const CAUSES = {
   expired: "The seat was not used in time. Joining again.",
 };
 
-/** Of an error of the service or of a device. @param {{code?: string, message: string}} error */
-export const ofError = (error) => CODES[error.code] ?? error.message;
+/** Of an error of the service or of a device; never nothing. @param {{code?: string, message: string}} error */
+export const ofError = (error) => CODES[error.code] ?? (error.message || CODES.INTERNAL_ERROR);
 
 /** Why it ended. @param {{why: string | null, error: any}} state */
 export function ofEnd({ why, error }) {
