@@ -49,3 +49,11 @@ def test_it_works_on_a_phone(window: Open, tmp_path: Path) -> None:
         assert box is not None
         assert min(box["width"], box["height"]) >= 40
     print(f"pictures in {tmp_path}")
+
+
+def test_a_browser_that_cannot_share_a_screen_is_offered_no_button_for_it(window: Open) -> None:
+    alice = window()
+    alice.page.add_init_script("delete MediaDevices.prototype.getDisplayMedia")
+    alice.sign_in("Alice").join("Lounge", talk=False)
+    expect(alice.control("Screen")).to_have_count(0)
+    expect(alice.control("Camera")).to_be_visible()

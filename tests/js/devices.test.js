@@ -272,6 +272,18 @@ describe("the screen", () => {
     assert.equal(voice.wishes.screen, false);
   });
 
+  for (const [name, devices, sentence] of [
+    ["a browser that cannot", { getUserMedia() {} }, "This browser cannot share a screen."],
+    ["a page that is not secure", null, "Screen sharing needs a secure page (https or localhost)."],
+  ]) {
+    test(`on ${name} is said to be impossible`, async () => {
+      voice = house.voice({ devices });
+      await voice.join(lounge);
+      await assert.rejects(voice.setScreenShare(true), { code: "SCREEN_UNSUPPORTED", message: sentence });
+      assert.equal(voice.wishes.screen, false);
+    });
+  }
+
   test("without the right is let go of, and said to be", async () => {
     voice.setScreenShare(true);
     await choose();

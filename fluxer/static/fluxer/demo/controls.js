@@ -18,7 +18,11 @@ const CONTROLS = {
 export function prepare(voice) {
   for (const id of Object.keys(CONTROLS)) $(id).onclick = () => press(id, voice());
   $("leave").onclick = () => voice().leave();
+  $("screen").hidden = !canShareScreens(navigator.mediaDevices);
 }
+
+/** Phones cannot. A page that is not secure has no devices at all, and says so when one asks. */
+const canShareScreens = (devices) => !devices || "getDisplayMedia" in devices;
 
 async function press(id, voice) {
   const { wish = id, do: act } = CONTROLS[id];

@@ -118,7 +118,10 @@ export class Capture {
   async #open(kind) {
     if (!this.#devices) throw new DOMException("no devices", "NotSupportedError");
     const { audio, video, screen } = this.#wanted;
-    if (kind === "screen") return this.#devices.getDisplayMedia(screen);
+    if (kind === "screen") {
+      if (!this.#devices.getDisplayMedia) throw new DOMException("a phone", "NoScreensError");
+      return this.#devices.getDisplayMedia(screen);
+    }
     return this.#devices.getUserMedia(kind === "camera" ? { video } : { audio });
   }
 
@@ -143,6 +146,7 @@ function problem(kind, cause) {
     NotAllowedError: ["DENIED", `The browser was not allowed to use your ${device}.`],
     NotFoundError: ["MISSING", `There is no ${device} here.`],
     NotReadableError: ["BUSY", `Your ${device} is in use by another program.`],
+    NoScreensError: ["UNSUPPORTED", "This browser cannot share a screen."],
     NotSupportedError: ["UNSUPPORTED", `${what} needs a secure page (https or localhost).`],
   }[cause?.name] ?? ["FAILED", `Your ${device} could not be started.`];
   return new VoiceError(`${kind.toUpperCase()}_${said[0]}`, said[1], { cause });
