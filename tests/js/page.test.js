@@ -38,6 +38,33 @@ test("a page that goes away leaves, before it is gone, with a request that outli
   assert.equal(voice.state.at, "out");
 });
 
+test("a page that goes away waits for nobody who gives a token: it has had one", async () => {
+  let token = "a-token";
+  let give;
+  voice = house.voice({ token: () => token ?? new Promise((resolve) => { give = resolve; }) });
+  await voice.join(lounge);
+  await quiet();
+  token = null;
+  happens("pagehide");
+  const last = house.requests.at(-1);
+  give?.("another");
+  assert.deepEqual(last.body, { channel_id: null, connection_id: "conn_1" });
+  assert.deepEqual([last.authorization, last.keepalive], ["Bearer a-token", true]);
+});
+
+test("who leaves with a token that is over by now has another one asked for", async () => {
+  const given = [];
+  voice = house.voice({ token: (refused) => given.push(refused) && (refused ? "fresh" : "stale") });
+  await voice.join(lounge);
+  await quiet();
+  house.answers = { "@me": ({ authorization }) =>
+    authorization === "Bearer stale" ? { status: 401, code: "UNAUTHORIZED", message: "" } : undefined };
+  const before = given.length;
+  await voice.leave();
+  assert.deepEqual(given.slice(before), [true]);
+  assert.equal(house.requests.at(-1).authorization, "Bearer fresh");
+});
+
 test("a page that is online again waits no longer, unless the service has asked for it", async () => {
   const busy = { status: 503, code: "SERVICE_UNAVAILABLE", message: "", retry_after: 7 };
   house.answers = { "/voice/token": () => Promise.reject(new TypeError("no network")) };

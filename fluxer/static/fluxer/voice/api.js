@@ -30,13 +30,15 @@ export class VoiceError extends Error {
 export class Api {
   #url;
   #token;
+  #good = null; // the last one that the service has taken
   #fetch;
 
   /**
    * @param {object} options
    * @param {string} [options.api] where the service is; empty: where the page came from
    * @param {string | ((refused: boolean) => string | Promise<string>)} options.token the caller's,
-   *   or who gives it; asked once more, with `true`, when the service has refused the last one
+   *   or who gives it; asked before each request but the last one of a page, and once more, with
+   *   `true`, when the service has refused what it gave
    * @param {typeof fetch} [options.fetch]
    */
   constructor({ api = "", token, fetch = globalThis.fetch }) {
@@ -67,12 +69,19 @@ export class Api {
     const late = new AbortController();
     const timer = setTimeout(() => late.abort(), DEADLINE);
     try {
-      const give = this.#token;
-      const token = typeof give === "function" ? await asked(() => give(refused), late.signal) : give;
-      return await this.#answer(method, path, body, { keepalive, signal: late.signal }, token);
+      const { signal } = late;
+      const known = this.#known({ keepalive, refused });
+      const token = known ?? await asked(() => this.#token(refused), signal);
+      return await this.#answer(method, path, body, { keepalive, signal }, token);
     } finally {
       clearTimeout(timer);
     }
+  }
+
+  /** The token, where nobody has to be asked: a page that goes away does not live to hear an answer. */
+  #known({ keepalive, refused }) {
+    if (typeof this.#token !== "function") return this.#token;
+    return keepalive && !refused ? this.#good : null;
   }
 
   async #answer(method, path, body, { keepalive, signal }, token) {
@@ -86,6 +95,7 @@ export class Api {
     let said = {};
     try {
       answer = await this.#fetch.call(globalThis, this.#url + path, request);
+      this.#good = answer.status === 401 ? null : token;
       if (answer.status !== 204) said = await answer.json();
     } catch (cause) {
       if (answer?.ok !== false) {
