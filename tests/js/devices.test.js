@@ -265,6 +265,35 @@ describe("the screen", () => {
     assert.deepEqual(house.captured.map((track) => track.readyState), ["ended", "ended"]);
   });
 
+  test("is seen and not heard while one is deafened, and heard again afterwards", async () => {
+    const sound = () => house.room.published.get("screen_share_audio")?.track.mediaStreamTrack;
+    voice.setScreenShare(true);
+    await choose();
+    const [, audio] = house.captured;
+    voice.setDeafened(true);
+    assert.equal(audio.enabled, false); // at once, whatever LiveKit is doing
+    await quiet();
+    assert.ok(source());
+    assert.equal(sound(), undefined);
+    await voice.setMicrophone(true);
+    assert.equal(sound(), undefined);
+    voice.setDeafened(false);
+    await quiet();
+    assert.deepEqual([sound(), audio.enabled, audio.readyState], [audio, true, "live"]);
+  });
+
+  test("is shared without a sound by one who is deafened, and heard when they are no more", async () => {
+    await voice.setDeafened(true);
+    voice.setScreenShare(true);
+    await choose();
+    assert.ok(source());
+    assert.ok(!house.room.published.has("screen_share_audio"));
+    voice.setDeafened(false);
+    await quiet();
+    assert.ok(house.room.published.has("screen_share_audio"));
+    assert.deepEqual(house.captured.map(({ enabled }) => enabled), [true, true]);
+  });
+
   test("is not captured for one who is nowhere", async () => {
     await voice.leave();
     await assert.rejects(voice.setScreenShare(true), { code: "USER_NOT_IN_VOICE" });

@@ -62,7 +62,16 @@ export class Capture {
   /** Silent, or heard again, at once. @param {boolean} is */
   hush(is) {
     if (is) this.#drop("microphone");
-    for (const track of this.#live("microphone")) track.enabled = !is;
+    this.#silence("microphone", is);
+  }
+
+  /** The same, of the sound of what is shared. @param {boolean} is */
+  hushScreen(is) {
+    this.#silence("screen", is);
+  }
+
+  #silence(kind, is) {
+    for (const track of this.#live(kind)) if (track.kind === "audio") track.enabled = !is;
   }
 
   /** Whether it is on. @param {"microphone" | "camera" | "screen"} kind */

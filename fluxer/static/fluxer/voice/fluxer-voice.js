@@ -113,7 +113,7 @@ export class FluxerVoice {
     return this.#session.wishes.share();
   }
 
-  /** Hear nobody, and be heard by nobody. @param {boolean} is */
+  /** Hear nobody, and be heard by nobody, nor the sound of one's screen. @param {boolean} is */
   setDeafened(is) {
     return this.#session.wishes.set("deafened", is);
   }

@@ -28,8 +28,8 @@ export function rights(permissions) {
 }
 
 export class Publishing {
-  /** What the person wants. */
-  wishes = { microphone: false, camera: false, screen: false };
+  /** What the person wants; `sound`: of the screen, too. */
+  wishes = { microphone: false, camera: false, screen: false, sound: true };
   #rung = null;
   #livekit;
   #capture;
@@ -155,7 +155,8 @@ export class Publishing {
     const is = this.wishes.screen && canStream;
     const tracks = is ? await this.#capture.take("screen") : [];
     if (!is) this.#capture.release("screen");
-    const pairs = [[ScreenShare, "video", is], [ScreenShareAudio, "audio", is && canStreamAudio]];
+    const isHeard = is && canStreamAudio && this.wishes.sound;
+    const pairs = [[ScreenShare, "video", is], [ScreenShareAudio, "audio", isHeard]];
     for (const [source, kind, wanted] of pairs) {
       const published = await this.#published(room, source);
       const track = tracks.find((one) => one.kind === kind);

@@ -72,7 +72,8 @@ export class Wishes {
     if (visit) visit.deafened = deafened; // also what was wished while one entered
     const isHeard = microphone && !deafened;
     this.#capture.hush(!isHeard); // even while LiveKit looks for its server: what is off is off
-    this.#publishing.wishes = { microphone: isHeard, camera, screen };
+    this.#capture.hushScreen(deafened);
+    this.#publishing.wishes = { microphone: isHeard, camera, screen, sound: !deafened };
     this.#publishing.rung = rung;
     const done = this.#publishing.settle(visit?.room);
     for (const work of Object.values(done)) {
