@@ -1,5 +1,6 @@
 // FluxerVoice between a service and a LiveKit that say what a test wants. The clock is ours.
 import assert from "node:assert/strict";
+import { readFile } from "node:fs/promises";
 import { afterEach, beforeEach, describe, mock, test } from "node:test";
 
 import { GUILD, House, LOUNGE, MUSIC, quiet } from "./house.js";
@@ -266,6 +267,12 @@ describe("a gateway", () => {
 
 describe("what one wants and may", () => {
   beforeEach(() => voice.join(lounge));
+
+  test("all that one may is in the docs", async () => {
+    const docs = await readFile(new URL("../../docs/client.md", import.meta.url), "utf8");
+    const [line] = docs.match(/^\| `rights` \|.*$/m);
+    assert.deepEqual(Object.keys(voice.rights).filter((name) => !line.includes(`\`${name}\``)), []);
+  });
 
   test("a muted microphone stays captured, and is not published anew", async () => {
     await voice.setMicrophone(true);

@@ -49,7 +49,7 @@ export class FluxerVoice {
     return this.#session.wishes.all;
   }
 
-  /** What they may: `canSpeak`, `canVideo`, `canStream`, `canHear`. */
+  /** What they may: `canSpeak`, `canVideo`, `canStream`, `canStreamAudio`, `canHear`. */
   get rights() {
     return this.#session.rights;
   }
