@@ -17,11 +17,16 @@ def test_two_people_hear_and_see_each_other(talk: tuple[Window, Window]) -> None
     alice.hears(bob)
     expect(alice.tile("Bob").locator("video")).to_be_visible()
     expect(alice.in_list("Bob")).to_have_class("speaking")
+    # Who cannot see the ring comes by the word, and is not told each time.
+    for place in (alice.in_list("Bob"), alice.tile("Bob")):
+        expect(place).to_contain_text("Bob, speaking")
+        assert place.evaluate("e => e.closest('[aria-live], [role=status], [role=log]')") is None
 
     # A microphone that is muted is seen to be, and nobody is heard through it.
     alice.press("Mute")
     expect(bob.tile("Alice").get_by_role("img", name="muted")).to_be_visible()
     expect(bob.in_list("Alice").get_by_role("img", name="muted")).to_be_visible()
+    expect(bob.tile("Alice")).not_to_contain_text("speaking")
     bob.until("performance.now() - ears.heardAt > 700")
     alice.press("Unmute")
     expect(bob.tile("Alice").get_by_role("img", name="muted")).to_have_count(0)

@@ -36,7 +36,8 @@ function makePerson(state, house) {
   const avatar = h("span", { className: "avatar small", textContent: name.slice(0, 1) });
   avatar.dataset.hue = house.hue(state.user_id);
   avatar.setAttribute("aria-hidden", "true");
-  const line = h("li", {}, avatar, h("span", { className: "who" }), h("span", { className: "signs" }));
+  const line = h("li", {}, avatar, h("span", { className: "who" }),
+    h("span", { className: "unseen talk" }), h("span", { className: "signs" }));
   if (house.mayModerateThem(state.user_id)) {
     const label = `Moderate ${name}`;
     const more = h("button", { type: "button", className: "more", ariaLabel: label, title: label }, icon("more"));
@@ -49,7 +50,9 @@ function makePerson(state, house) {
 function updatePerson(line, state, people, house) {
   line.state = state;
   const heard = people.find((person) => person.connectionId === state.connection_id);
-  line.classList.toggle("speaking", Boolean(heard?.isSpeaking && heard.microphone));
+  const isSpeaking = Boolean(heard?.isSpeaking && heard.microphone);
+  line.classList.toggle("speaking", isSpeaking);
+  say(line.querySelector(".talk"), isSpeaking ? ", speaking" : ""); // for who comes by: no region says it aloud
   const who = line.querySelector(".who");
   const isMe = state.user_id === house.me && state.connection_id === house.connectionId();
   say(who, house.name(state.user_id) + (isMe ? " (you)" : "") + (state.joined_at ? "" : ", on the way"));

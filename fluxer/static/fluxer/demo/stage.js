@@ -34,7 +34,8 @@ function make({ person, source }, house) {
   avatar.dataset.hue = house.hue(person.userId);
   avatar.setAttribute("aria-hidden", "true");
   const bars = h("span", { className: "bars", role: "img" }, h("i"), h("i"), h("i"));
-  const caption = h("span", { className: "caption" }, h("span", { className: "name" }), bars);
+  const caption = h("span", { className: "caption" }, h("span", { className: "name" }),
+    h("span", { className: "unseen talk" }), bars);
   if (house.mayModerateThem(person.userId) && source === "camera") {
     const label = `Moderate ${person.name}`;
     const more = h("button", { type: "button", className: "more", ariaLabel: label, title: label }, icon("more"));
@@ -46,7 +47,9 @@ function make({ person, source }, house) {
 
 function update(tile, { person, source }) {
   const isScreen = source === "screen";
-  tile.className = ["tile", source, person.isMe ? "me" : "", person.isSpeaking && person.microphone && !isScreen ? "speaking" : ""].join(" ");
+  const isSpeaking = person.isSpeaking && person.microphone && !isScreen;
+  tile.className = ["tile", source, person.isMe ? "me" : "", isSpeaking ? "speaking" : ""].join(" ");
+  say(tile.querySelector(".talk"), isSpeaking ? ", speaking" : "");
   const who = person.isMe ? `${person.name} (you)` : person.name;
   say(tile.querySelector(".name"), isScreen ? `${who}: screen` : who);
   attach(tile, pictures.get(`${person.identity}:${source}`), who);
