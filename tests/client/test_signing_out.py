@@ -40,6 +40,28 @@ def test_who_comes_next_is_not_disturbed_by_who_went(window: Open) -> None:
     assert bob.ask("fluxerVoice.state.at") == "in"
 
 
+def test_what_a_moderator_is_told_late_is_not_for_who_comes_next(
+    window: Open, house: House
+) -> None:
+    bob = Api.person(house.url, demo.MODERATOR)
+    bob.do("POST", f"/channels/{demo.LOUNGE}/voice/token", {"guild_id": str(demo.GUILD)})
+    alice = window("Alice").bears("status of 403")
+    held: list[Route] = []
+    alice.page.route("**/members/*", lambda route: held.append(route))
+    for status in (200, 403):
+        with alice.page.expect_request("**/members/*"):
+            alice.moderate("Bob").get_by_role("button", name="Mute for everybody").click()
+        alice.page.keyboard.press("Escape")
+        sign_out(alice)
+        alice.be("Alice")
+        with alice.page.expect_response("**/members/*"):
+            held.pop().fulfill(status=status, json={"code": "NO"})
+        with alice.page.expect_response("**/voice-states"):
+            pass  # time goes by
+        expect(alice.page.locator("#lines li")).to_have_count(1)
+        expect(alice.page.locator("#lines li")).to_contain_text("Signed in.")
+
+
 def test_a_session_that_expires_takes_the_open_menu_with_it(window: Open, house: House) -> None:
     bob = Api.person(house.url, demo.MODERATOR)
     bob.do("POST", f"/channels/{demo.LOUNGE}/voice/token", {"guild_id": str(demo.GUILD)})

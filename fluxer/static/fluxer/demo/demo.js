@@ -30,6 +30,11 @@ const house = {
   channelName: (id) => house.channels.find((channel) => channel.id === id)?.name ?? "a channel",
   regionName: (id) => house.regions.find((region) => region.id === id)?.name ?? id,
   connectionId: () => voice.state.connectionId,
+  /** A question whether the page is still whose it is now: a late answer may be another's. */
+  watch: () => {
+    const mine = voice;
+    return () => mine === voice;
+  },
   sentence: sentences.ofError,
   ask: (method, path, body) => voice.ask(method, path, body),
   join, refresh,

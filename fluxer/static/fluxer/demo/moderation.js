@@ -19,12 +19,15 @@ export function prepare(house) {
   const act = async (text, body) => {
     const whom = target; // by the time of the answer it may be another's menu
     const name = house.name(whom.user_id);
+    const isOurs = house.watch();
     try {
       await house.ask("PATCH", `/guilds/${house.guild}/members/${whom.user_id}`, body);
+      if (!isOurs()) return;
       note(`${text} ${name}.`);
       await house.refresh(); // the menu that is opened next says how it is then
       if (target === whom) dialog.close();
     } catch (error) {
+      if (!isOurs()) return;
       const said = REFUSALS[error.code] ?? house.sentence(error);
       if (target === whom) show(said);
       else note(`${name}: ${said}`, { bad: true });
