@@ -2,7 +2,7 @@
 
 import re
 
-from playwright.sync_api import Request, expect
+from playwright.sync_api import Request, Route, expect
 
 from tests.client.conftest import Open
 from tests.client.window import Window
@@ -77,6 +77,19 @@ def test_a_microphone_that_was_left_on_is_said_to_be_and_heard_at_once(
     alice.press("Leave")
     alice.press("Mute")
     expect(alice.page.locator("#empty-text")).to_contain_text("You start muted")
+
+
+def test_who_goes_to_another_channel_is_told_that_they_are_on_the_way(window: Open) -> None:
+    alice = window("Alice").join("Lounge", talk=False)
+    held: list[Route] = []
+    alice.page.route("**/voice/token", lambda route: held.append(route))
+    with alice.page.expect_request("**/voice/token"):
+        alice.choose("Music")
+    expect(alice.page.locator("#status")).to_have_text("Going to Music.")
+    said = alice.page.locator("#lines li").last.evaluate("e => e.lastChild.textContent")
+    assert said == "Going to Music."
+    held[0].continue_()
+    alice.is_in("Music")
 
 
 def test_a_position_chooses_the_nearest_region(window: Open) -> None:

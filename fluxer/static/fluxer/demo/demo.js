@@ -137,11 +137,15 @@ const LOGGED = {
   joining: (state) => `Asking for a seat in ${house.channelName(state.channelId)}.`,
   in: (state) => `In ${house.channelName(state.channelId)}, on ${state.serverId} in ${state.regionId}.`,
   away: () => "Lost the voice server; LiveKit reconnects.",
-  recovering: (state) => `${sentences.ofCause(state.cause)} Asking the service where to go.`,
+  recovering: (state) =>
+    state.cause ? `${sentences.ofCause(state.cause)} Asking the service where to go.` : going(state),
   ended: (state) => `Out: ${sentences.ofEnd(state)}`,
   out: () => "Left.",
 };
 let logged = "";
+
+/** Of one's own will. */
+const going = (state) => `Going to ${house.channelName(state.channelId)}.`;
 
 function onState(state) {
   const line = LOGGED[state.at](state);
@@ -173,7 +177,7 @@ function drawState(state) {
     joining: `Joining ${name}…`,
     in: `You are in, on ${house.regionName(state.regionId)}.${microphone && !deafened ? "" : unheard}`,
     away: "The connection was lost. Reconnecting…",
-    recovering: sentences.ofCause(state.cause),
+    recovering: sentences.ofCause(state.cause) || going(state),
     ended: "You are not in a channel.",
   };
   say($("status"), said[state.at]);
