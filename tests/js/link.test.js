@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { afterEach, beforeEach, describe, mock, test } from "node:test";
 
+import { proposal } from "../../fluxer/static/fluxer/demo/quality.js";
 import { GUILD, House, LOUNGE, quiet } from "./house.js";
 
 let house;
@@ -101,6 +102,27 @@ test("that stays poor is a reason to think of another region, once", async () =>
   await after(40);
   assert.deepEqual(told.advice.map(({ regionId, regions }) => [regionId, regions.map(({ id }) => id)]),
     [["us-west", ["eu-central"]]]);
+});
+
+test("that stays poor is a reason to ask which region is the nearest, if the person has said where they are", async () => {
+  await voice.setMicrophone(true);
+  measurable("microphone");
+  loss = 0.3;
+  await after(24);
+  await voice.join({ guildId: GUILD, channelId: LOUNGE, position: { latitude: 45.4642, longitude: 9.1895 } });
+  await quiet();
+  measurable("microphone");
+  await after(24);
+  assert.deepEqual(house.asked("/rtc-regions").map(({ path }) => path.split("/rtc-regions")[1]),
+    ["", "?latitude=45.46&longitude=9.19"]);
+});
+
+test("that stays poor makes the page propose the nearest region, or the only one; of others nobody knows", () => {
+  const west = { id: "us-west" };
+  const near = { id: "eu-central", optimal: true };
+  assert.equal(proposal([west, near]), near);
+  assert.equal(proposal([west]), west);
+  assert.equal(proposal([west, { id: "asia" }]), null);
 });
 
 for (const [name, nothing] of [

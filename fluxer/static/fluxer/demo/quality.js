@@ -35,10 +35,19 @@ export function showStep({ direction, rung }) {
   notice("step", direction === "up" && rung.name !== "full" ? `Your connection is better: ${RUNGS[rung.name].split(": ")[1]}` : RUNGS[rung.name]);
 }
 
+/**
+ * The region to propose: the nearest, where that is known, or the only one. The list goes by name,
+ * and its first may be at the other end of the world.
+ *
+ * @param {any[]} regions other than one's own
+ */
+export const proposal = (regions) =>
+  regions.find((region) => region.optimal) ?? (regions.length === 1 ? regions[0] : null);
+
 /** Another region may be better: `change` goes there; null: one may not. */
 export function showAdvice({ regions }, change) {
-  const [best] = regions;
-  if (!best) return;
-  notice("advice", `Your connection stays weak. ${change ? "Another region may be better." : `Ask a moderator to try ${best.name}.`}`,
-    change ? { action: { text: `Try ${best.name}`, do: () => change(best.id) } } : {});
+  const one = proposal(regions);
+  const what = change ? "Another region may be better." : `Ask a moderator to try ${one?.name ?? "another region"}.`;
+  const action = change && one ? { text: `Try ${one.name}`, do: () => change(one.id) } : null;
+  notice("advice", `Your connection stays weak. ${what}`, { action });
 }

@@ -139,7 +139,9 @@ export class Session {
 
   async #advise() {
     const { channelId, regionId, connectionId } = this.state;
-    const regions = await this.regions({ channelId }).catch(() => []);
+    const { latitude, longitude } = this.trip.journey.place; // if the person has said
+    const position = latitude ? { latitude, longitude } : null;
+    const regions = await this.regions({ channelId, position }).catch(() => []);
     if (this.state.at !== "in" || this.state.connectionId !== connectionId) return;
     const others = regions.filter((region) => region.is_accessible && region.id !== regionId);
     if (others.length) this.emitter.emit("advice", { regionId, regions: others });
