@@ -359,6 +359,21 @@ describe("what is asked of the devices", () => {
     });
   }
 
+  test("what LiveKit's own options say of them, and over that what `capture` says", async () => {
+    const room = {
+      audioCaptureDefaults: { deviceId: "headset", noiseSuppression: false },
+      videoCaptureDefaults: { facingMode: "environment", resolution: { width: 640, height: 360, frameRate: 24 } },
+    };
+    voice = house.voice({ room, capture: { audio: { autoGainControl: false }, video: { height: { ideal: 480 } } } });
+    const [microphone, camera] = await everything();
+    assert.deepEqual(microphone.audio, {
+      echoCancellation: true, noiseSuppression: false, autoGainControl: false, deviceId: "headset",
+    });
+    assert.deepEqual(camera.video, {
+      width: 640, height: { ideal: 480 }, frameRate: 24, facingMode: "environment",
+    });
+  });
+
   test("other lines, another screen, and another room", async () => {
     const capture = { video: { height: { ideal: 480 } }, screen: { audio: false } };
     voice = house.voice({ capture, room: { adaptiveStream: false } });

@@ -10,12 +10,20 @@ export const CAPTURE = Object.freeze({
   screen: { video: { frameRate: { max: 15 } }, audio: true },
 });
 
-/** Ours, with what `capture` says of each. @param {{audio?: object, video?: object, screen?: object}} [capture] */
-export const constraints = (capture = {}) => ({
-  audio: { ...CAPTURE.audio, ...capture.audio },
-  video: { ...CAPTURE.video, ...capture.video },
-  screen: { ...CAPTURE.screen, ...capture.screen },
-});
+/**
+ * Ours; over them LiveKit's own options, for whoever has those already; and over all `capture`.
+ *
+ * @param {{audio?: object, video?: object, screen?: object}} [capture]
+ * @param {{audioCaptureDefaults?: object, videoCaptureDefaults?: {resolution?: object}}} [room]
+ */
+export function constraints(capture = {}, { audioCaptureDefaults, videoCaptureDefaults = {} } = {}) {
+  const { resolution, ...video } = videoCaptureDefaults; // width, height, and perhaps frameRate
+  return {
+    audio: { ...CAPTURE.audio, ...audioCaptureDefaults, ...capture.audio },
+    video: { ...CAPTURE.video, ...resolution, ...video, ...capture.video },
+    screen: { ...CAPTURE.screen, ...capture.screen },
+  };
+}
 
 const WORDS = {
   microphone: ["microphone", "Speaking"],

@@ -14,7 +14,7 @@ import { Wishes } from "./wishes.js";
  * @property {string} [api] where the service is; empty: where the page came from
  * @property {string | ((refused: boolean) => string | Promise<string>)} token
  * @property {any} [livekit]
- * @property {object} [room] LiveKit's RoomOptions, over ours
+ * @property {object} [room] LiveKit's RoomOptions, over ours; their capture defaults hold here, too
  * @property {object} [connect] LiveKit's RoomConnectOptions
  * @property {{audio?: object, video?: object, screen?: object}} [capture] constraints, over ours
  * @property {Partial<import("./backoff.js").Patience>} [patience]
@@ -29,13 +29,14 @@ export class Session {
 
   /** @param {Options} options */
   constructor(options) {
-    const { livekit = globalThis.LivekitClient, room, connect, capture, devices, random, patience } = options;
+    const { livekit = globalThis.LivekitClient, room, connect, devices, random, patience } = options;
     if (!livekit) throw new Error("livekit-client is missing: load it first, or pass it as `livekit`.");
+    const capture = constraints(options.capture, room);
     this.api = new Api(options);
     this.trip = new Trip({
       api: this.api, connect, chance: { random, patience },
       visit: (tell) => {
-        const visit = new Visit(livekit, room, constraints(capture), tell);
+        const visit = new Visit(livekit, room, capture, tell);
         visit.deafened = this.wishes.all.deafened;
         return visit;
       },
