@@ -329,6 +329,27 @@ describe("the screen", () => {
   });
 });
 
+describe("how one's own is sent", () => {
+  const both = async (options) => {
+    voice = house.voice(options);
+    allow();
+    await voice.join(lounge);
+    await voice.setMicrophone(true);
+    await voice.setCamera(true);
+    return ["microphone", "camera"].map((source) => house.room.published.get(source).how);
+  };
+
+  test("a voice that bears losses and costs nothing while one is silent, a picture in layers", async () => {
+    const [microphone, camera] = await both();
+    assert.deepEqual([microphone.dtx, microphone.red, camera.simulcast], [true, true, true]);
+  });
+
+  test("can be had otherwise with LiveKit's own options", async () => {
+    const [microphone, camera] = await both({ room: { publishDefaults: { dtx: false, simulcast: false } } });
+    assert.deepEqual([microphone.dtx, camera.simulcast], [false, false]);
+  });
+});
+
 describe("what is asked of the devices", () => {
   const everything = async () => {
     await voice.join(lounge);

@@ -96,8 +96,8 @@ export class House {
           identity: "user_1_conn_x", name: "alice", isLocal: true, trackPublications: published,
           permissions: { canPublish: true, canSubscribe: true, canPublishSources: [1, 2, 3, 4] },
           getTrackPublication: (source) => published.get(source),
-          publishTrack: async (track, { source }) => {
-            published.set(source, { source, track: new Published(track) });
+          publishTrack: async (track, { source, ...how }) => {
+            published.set(source, { source, how: { ...options.publishDefaults, ...how }, track: new Published(track) });
             return published.get(source);
           },
           unpublishTrack: async (track) => {

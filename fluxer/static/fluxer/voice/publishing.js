@@ -131,7 +131,7 @@ export class Publishing {
     const [track] = await this.#capture.take("microphone");
     if (!this.wishes.microphone || room.state !== "connected") return undefined;
     track.enabled = true; // the last room may have left it muted
-    return room.localParticipant.publishTrack(track, { source, dtx: true, red: true });
+    return room.localParticipant.publishTrack(track, { source });
   }
 
   async #camera(room, { canVideo }) {
@@ -145,7 +145,7 @@ export class Publishing {
     }
     const [track] = await this.#capture.take("camera");
     if (!this.wishes.camera || room.state !== "connected") return;
-    const now = published ?? (await me.publishTrack(track, { source, simulcast: true })).track;
+    const now = published ?? (await me.publishTrack(track, { source })).track;
     await limit(now, this.#rung, this.#livekit);
   }
 
