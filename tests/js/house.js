@@ -48,6 +48,8 @@ class Published {
   isMuted = false;
   /** The layers that are sent: all, until somebody says otherwise. */
   layers = [0, 1, 2];
+  sender = {};
+  fails = false;
   constructor(track) {
     this.mediaStreamTrack = track;
   }
@@ -65,8 +67,15 @@ class Published {
     this.setPublishingLayers(false, [0, 1, 2].map((quality) => ({ quality, enabled: quality <= best })));
   }
 
+  /** LiveKit starts all over: the same track, sent by another sender. */
+  republish() {
+    this.layers = [0, 1, 2];
+    this.sender = {};
+  }
+
   /** Dynacast: the others want these. */
   async setPublishingLayers(isSvc, qualities) {
+    if (this.fails) throw new Error("InvalidStateError");
     this.layers = qualities.filter(({ enabled }) => enabled).map(({ quality }) => quality);
   }
 }

@@ -161,7 +161,9 @@ describe("that is poor makes of the camera", () => {
   const camera = () => house.room.published.get("camera").track;
   const wanted = [0, 1, 2].map((quality) => ({ quality, enabled: true }));
   const steps = async (number) => {
-    for (const before = told.step.length; told.step.length < before + number;) await after(1);
+    const before = told.step.length;
+    for (let passed = 0; passed < 60 && told.step.length < before + number; passed += 1) await after(1);
+    assert.equal(told.step.length, before + number);
   };
 
   test("fewer layers, whatever the others want to see", async () => {
@@ -187,6 +189,27 @@ describe("that is poor makes of the camera", () => {
     loss = 0.3;
     await steps(1);
     assert.deepEqual(camera().layers, []);
+  });
+
+  test("no more layers when LiveKit has to start all over", async () => {
+    loss = 0.3;
+    await steps(2);
+    await camera().setPublishingLayers(false, structuredClone(wanted));
+    camera().republish();
+    house.room.say("Reconnected");
+    await quiet();
+    assert.deepEqual(camera().layers, [0]);
+  });
+
+  test("fewer layers at the next chance when LiveKit could not switch them", async () => {
+    await camera().setPublishingLayers(false, structuredClone(wanted));
+    camera().fails = true;
+    loss = 0.3;
+    await steps(1);
+    assert.deepEqual(camera().layers, [0, 1, 2]);
+    camera().fails = false;
+    await after(2);
+    assert.deepEqual(camera().layers, [0, 1]);
   });
 
   test("as many layers again as they want to see when it is good, though they said so when it was not", async () => {

@@ -13,12 +13,22 @@ export async function limit(track, rung, { VideoQuality }) {
   if (!rung) return;
   if (!sent.has(track)) clamp(track);
   const known = sent.get(track);
-  if (known.ceiling !== rung.layers) {
-    known.ceiling = rung.layers;
-    if (known.wanted) await track.setPublishingLayers(...known.wanted);
-    else track.setPublishingQuality?.(VideoQuality.HIGH); // nobody has said yet what they want to see
-  }
+  // LiveKit publishes it anew when it had to start all over: everything is sent again then.
+  if (known.sender !== track.sender) Object.assign(known, { ...ANEW, sender: track.sender });
+  if (known.ceiling !== rung.layers) await lower(track, known, rung.layers, VideoQuality.HIGH);
   await pace(track.mediaStreamTrack, rung.fps);
+}
+
+async function lower(track, known, ceiling, all) {
+  const before = known.ceiling;
+  known.ceiling = ceiling;
+  try {
+    if (known.wanted) await track.setPublishingLayers(...known.wanted);
+    else await track.setPublishingQuality?.(all); // nobody has said yet what they want to see
+  } catch (error) {
+    known.ceiling = before; // to be tried again
+    throw error;
+  }
 }
 
 /**
@@ -44,20 +54,22 @@ function slowed(own = {}, fps) {
 }
 
 /**
- * Of each track the best layer that the link carries, and what others want to see, as dynacast said.
+ * Of each track the best layer that the link carries, what others want to see, as dynacast said, and
+ * the sender that both were told to.
  *
- * @type {WeakMap<any, {ceiling: number, wanted: [boolean, any[]] | null}>}
+ * @type {WeakMap<any, {ceiling: number, wanted: [boolean, any[]] | null, sender: any}>}
  */
 const sent = new WeakMap();
+const ANEW = Object.freeze({ ceiling: RUNGS[0].layers, wanted: null });
 
 /** Dynacast switches layers on as others want to see them; never one above the rung. */
 function clamp(track) {
-  const known = { ceiling: RUNGS[0].layers, wanted: null };
+  const known = { ...ANEW, sender: track.sender };
   sent.set(track, known);
   if (!track.setPublishingLayers) return;
   const layers = track.setPublishingLayers.bind(track);
   track.setPublishingLayers = (isSvc, wanted) => {
-    known.wanted = [isSvc, wanted];
+    Object.assign(known, { wanted: [isSvc, wanted], sender: track.sender });
     return layers(isSvc, wanted.map(({ quality, enabled }) =>
       ({ quality, enabled: enabled && quality <= known.ceiling })));
   };
