@@ -5,10 +5,7 @@ import { people, Voices, whose } from "./people.js";
  * As the service's guide has it; `room` of FluxerVoice overrides any of it. A page that goes away is
  * left by the session: LiveKit would go already when one downloads a file, or stays after all.
  */
-export const ROOM = Object.freeze({
-  adaptiveStream: true, dynacast: true, disconnectOnPageLeave: false,
-  publishDefaults: { dtx: true, red: true, simulcast: true },
-});
+export const ROOM = Object.freeze({ adaptiveStream: true, dynacast: true, disconnectOnPageLeave: false });
 
 /** The pauses before LiveKit's own tries, in milliseconds; then it lets go, and the service is asked. */
 const TRIES = [0, 400, 1200, 2500];
