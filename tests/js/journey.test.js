@@ -145,7 +145,7 @@ describe("coming back", () => {
     assert.equal(alice.journey.at, "away");
     assert.deepEqual(alice.wants, ["wait"]);
     assert.equal(alice.answer("reconnected").journey.at, "in");
-    assert.deepEqual(alice.after(4000).answer("waited").wants, []);
+    assert.deepEqual(alice.after(8000).answer("waited").wants, []);
   });
 
   describe("while LiveKit tries for longer", () => {
@@ -155,15 +155,15 @@ describe("coming back", () => {
 
     test("the service is asked whether the server is still the one", () => {
       const alice = away();
-      assert.deepEqual(alice.orders, [{ type: "wait", ms: 4000, run: 1 }]);
-      alice.after(4000).answer("waited");
-      assert.deepEqual(alice.orders, [{ type: "token", place: LOUNGE, connectionId: "conn_1", run: 1 }]);
+      assert.deepEqual(alice.orders, [{ type: "wait", ms: 8000, run: 1 }]);
+      alice.after(8000).answer("waited");
+      assert.deepEqual(alice.orders, [{ type: "look", place: LOUNGE, connectionId: "conn_1", run: 1 }]);
     });
 
     test("and that is disturbed by nothing while it is, however often one asks", () => {
       const alice = away();
       for (let times = 0; times < 3; times += 1) {
-        alice.after(4000).answer("waited").answer("granted", grant("ws://a"));
+        alice.after(8000).answer("waited").answer("granted", grant("ws://a"));
         assert.equal(alice.journey.at, "away");
         assert.deepEqual(alice.wants, ["wait"]);
       }
@@ -171,7 +171,7 @@ describe("coming back", () => {
     });
 
     test("another server is gone to at once, and what LiveKit still finds is old news", () => {
-      const alice = away().after(4000).answer("waited").answer("granted", grant("ws://b"));
+      const alice = away().after(8000).answer("waited").answer("granted", grant("ws://b"));
       assert.deepEqual([alice.journey.at, alice.journey.cause], ["recovering", "failed_over"]);
       assert.deepEqual(alice.orders, [{ type: "connect", ...grant("ws://b"), run: 2 }]);
       assert.equal(alice.on("reconnected").journey.at, "recovering");
@@ -179,7 +179,7 @@ describe("coming back", () => {
     });
 
     test("an answer that finds one back in leads nowhere, unless the room has gone elsewhere", () => {
-      const back = () => away().after(4000).answer("waited").answer("reconnected");
+      const back = () => away().after(8000).answer("waited").answer("reconnected");
       const alice = back();
       const before = alice.journey;
       assert.deepEqual(alice.answer("granted", grant("ws://a")).wants, []);
@@ -188,9 +188,26 @@ describe("coming back", () => {
     });
 
     test("a service that does not answer is asked again, when it said so; one that refuses is not", () => {
-      const alice = away().after(4000).answer("waited").answer("failed", { stage: "token", error: BUSY });
-      assert.deepEqual(alice.orders, [{ type: "wait", ms: 7000, run: 1 }]);
-      alice.after(7000).answer("waited").answer("failed", { stage: "token", error: FULL });
+      const alice = away().after(8000).answer("waited").answer("failed", { stage: "look", error: { ...BUSY, retryAfter: 12 } });
+      assert.deepEqual(alice.orders, [{ type: "wait", ms: 12_000, run: 1 }]);
+      alice.after(12_000).answer("waited").answer("failed", { stage: "look", error: FULL });
+      assert.deepEqual([alice.journey.at, alice.wants], ["away", []]);
+    });
+
+    test("a connection that is over, or elsewhere by now, is asked for", () => {
+      const missing = { code: "VOICE_CONNECTION_NOT_FOUND", message: "", passes: false, retryAfter: 0 };
+      const alice = away().after(8000).answer("waited").answer("failed", { stage: "look", error: missing });
+      assert.deepEqual([alice.journey.at, alice.wants], ["away", ["ask"]]);
+      alice.answer("found", { state: { channel_id: "200", connection_id: "conn_2" } });
+      assert.deepEqual([alice.journey.at, alice.journey.cause, alice.wants], ["recovering", "moved", ["token"]]);
+    });
+
+    test("a region that is closed by now is only a preference; a session that is over ends nobody's stay", () => {
+      const closed = { code: "UNKNOWN_VOICE_REGION", message: "", passes: false, retryAfter: 0 };
+      const alice = away().after(8000).answer("waited").answer("failed", { stage: "look", error: closed });
+      assert.deepEqual([alice.journey.place.region, alice.wants], [null, ["wait"]]);
+      const over = { code: "UNAUTHORIZED", message: "", passes: true, retryAfter: 0 };
+      alice.after(8000).answer("waited").answer("failed", { stage: "look", error: over });
       assert.deepEqual([alice.journey.at, alice.wants], ["away", []]);
     });
   });

@@ -65,6 +65,20 @@ test("who leaves with a token that is over by now has another one asked for", as
   assert.equal(house.requests.at(-1).authorization, "Bearer fresh");
 });
 
+test("a page that goes away uses no token that was refused", async () => {
+  let give;
+  voice = house.voice({ token: (refused) => (refused ? new Promise((resolve) => { give = resolve; }) : "stale") });
+  await voice.join(lounge);
+  await quiet();
+  house.answers = { "/voice/regions": { status: 401, code: "UNAUTHORIZED", message: "" } };
+  voice.regions().catch(() => {});
+  await quiet();
+  const before = house.requests.length;
+  happens("pagehide");
+  assert.equal(house.requests.length, before);
+  give?.("fresh");
+});
+
 test("a page that is online again waits no longer, unless the service has asked for it", async () => {
   const busy = { status: 503, code: "SERVICE_UNAVAILABLE", message: "", retry_after: 7 };
   house.answers = { "/voice/token": () => Promise.reject(new TypeError("no network")) };

@@ -27,6 +27,30 @@ async function after(ms) {
   await quiet();
 }
 
+describe("while LiveKit looks for its server", () => {
+  beforeEach(async () => {
+    await voice.join(lounge);
+    house.hold("/voice/token");
+    house.room.say("Reconnecting");
+    await after(8000);
+    assert.equal(house.held.length, 1); // nobody answers
+  });
+
+  test("a question that hangs holds up nobody who comes back", async () => {
+    house.answers = { "@me": { channel_id: LOUNGE, connection_id: "conn_1" } };
+    house.room.say("Disconnected");
+    await quiet();
+    assert.equal(voice.state.at, "in");
+  });
+
+  test("nor who is in again, and goes elsewhere", async () => {
+    house.room.say("Reconnected");
+    house.answers = { "@me": { channel_id: MUSIC, connection_id: "conn_2" } };
+    await voice.moveTo(MUSIC);
+    assert.deepEqual([voice.state.at, voice.state.channelId], ["in", MUSIC]);
+  });
+});
+
 describe("joining", () => {
   test("a token, a room, and nothing is published by itself", async () => {
     await voice.join(lounge);

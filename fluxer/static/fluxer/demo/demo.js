@@ -137,8 +137,10 @@ const LOGGED = {
   joining: (state) => `Asking for a seat in ${house.channelName(state.channelId)}.`,
   in: (state) => `In ${house.channelName(state.channelId)}, on ${state.serverId} in ${state.regionId}.`,
   away: () => "Lost the voice server; LiveKit reconnects.",
-  recovering: (state) =>
-    state.cause ? `${sentences.ofCause(state.cause)} Asking the service where to go.` : going(state),
+  recovering: (state) => {
+    if (state.cause === "failed_over") return sentences.ofCause(state.cause); // told already where to
+    return state.cause ? `${sentences.ofCause(state.cause)} Asking the service where to go.` : going(state);
+  },
   ended: (state) => `Out: ${sentences.ofEnd(state)}`,
   out: () => "Left.",
 };

@@ -37,8 +37,8 @@ export class Api {
    * @param {object} options
    * @param {string} [options.api] where the service is; empty: where the page came from
    * @param {string | ((refused: boolean) => string | Promise<string>)} options.token the caller's,
-   *   or who gives it; asked before each request but the last one of a page, and once more, with
-   *   `true`, when the service has refused what it gave
+   *   or who gives it; asked before each request, but for those that leave, which may be a page's
+   *   last and use the last good one; and once more, with `true`, when the service has refused it
    * @param {typeof fetch} [options.fetch]
    */
   constructor({ api = "", token, fetch = globalThis.fetch }) {

@@ -9,7 +9,9 @@
  * LiveKit has let go, the service is asked where our connection is (`recovering`): moved or failed
  * over, a token there; region changed or lost, a join anew; put out, that is the end and says why.
  */
-import { ask, due, end, look, pause, recover, settled, stays, tellLeft, token } from "./turns.js";
+import {
+  anywhere, ask, due, end, look, lookAgain, lookNow, pause, recover, settled, stays, tellLeft, token,
+} from "./turns.js";
 
 /**
  * @typedef {"out" | "joining" | "in" | "away" | "recovering" | "ended"} At
@@ -28,7 +30,7 @@ import { ask, due, end, look, pause, recover, settled, stays, tellLeft, token } 
  * @property {number} due when it will have got further, if nobody sleeps
  * @property {number} arrived when it was last in
  * @property {number} short visits in a row that were over at once
- * @property {"token" | "ask" | null} next what follows the wait
+ * @property {"token" | "ask" | "look" | null} next what follows the wait
  * @property {string | null} cause why it is recovering: dropped, moved, failed_over, region_changed,
  *   lost, expired
  * @property {string | null} why it ended: left, disconnected, no_access, replaced, channel_deleted,
@@ -168,7 +170,7 @@ const EVENTS = {
 
   /** A request, or the connecting, did not work out. `stage` is what had been ordered. */
   failed(journey, { stage, error, now }, chance) {
-    if (journey.at === "away" && stage === "token" && error.passes) return look(journey, chance, error);
+    if (stage === "look") return lookAgain(journey, error, chance);
     if (!["joining", "recovering"].includes(journey.at)) return [journey];
     if (error.code === "UNAUTHORIZED") return end(journey, "session_expired", error);
     if (error.code === "VOICE_CONNECTION_NOT_FOUND") {
@@ -176,8 +178,7 @@ const EVENTS = {
       return pause(journey, "ask", error, now, chance);
     }
     if (error.code === "UNKNOWN_VOICE_REGION" && journey.at !== "joining" && journey.place.region) {
-      // It was only a preference, and going on matters more.
-      const after = { ...journey, place: { ...journey.place, region: null } };
+      const after = anywhere(journey);
       return [after, token(after)];
     }
     if (stage !== "connect" && !error.passes) {
@@ -197,6 +198,6 @@ const EVENTS = {
   waited(journey) {
     if (journey.next === null) return [journey];
     const after = { ...journey, next: null, retryAt: null };
-    return [after, journey.next === "ask" ? ask(after) : token(after)];
+    return [after, { ask, token, look: lookNow }[journey.next](after)];
   },
 };

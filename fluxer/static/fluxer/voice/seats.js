@@ -44,13 +44,20 @@ export class Seats {
   take(place, connectionId, isWanted) {
     return this.inTurn(async () => {
       if (!isWanted()) return null;
-      const { guildId, channelId, region, latitude, longitude } = place;
-      const wish = { guild_id: guildId, region, latitude, longitude, connection_id: connectionId ?? undefined };
-      const grant = await this.#api.ask("POST", `/channels/${channelId}/voice/token`, wish);
+      const grant = await this.renew(place, connectionId);
       if (isWanted()) return grant;
       if (connectionId === null) await this.give(place, grant.connection_id);
       return null;
     });
+  }
+
+  /**
+   * Another token for a seat that one has: out of turn, since it takes and moves none, and nobody who
+   * wants to be elsewhere waits for it.
+   */
+  renew({ guildId, channelId, region, latitude, longitude }, connectionId) {
+    const wish = { guild_id: guildId, region, latitude, longitude, connection_id: connectionId ?? undefined };
+    return this.#api.ask("POST", `/channels/${channelId}/voice/token`, wish);
   }
 
   /** Told at once: the page may be going away. */

@@ -119,6 +119,14 @@ export class Trip {
       }
     },
 
+    look: async ({ place, connectionId, run }) => {
+      try {
+        this.on({ type: "granted", run, grant: await this.#seats.renew(place, connectionId) });
+      } catch (error) {
+        this.on({ type: "failed", run, stage: "look", error: known(error) });
+      }
+    },
+
     ask: async ({ place, connectionId, reason, run }) => {
       try {
         const state = await this.#seats.own("GET", { connection_id: connectionId }, place);

@@ -7,10 +7,10 @@ export const JOIN_LIMIT = 30_000;
 const STEP = 60_000;
 
 /**
- * The waits of one who is away, before the service is asked. LiveKit is back by then from most that
- * happens; a server that hangs it looks for much longer.
+ * The waits of one who is away, before the service is asked: most of what happens is over by then, or
+ * LiveKit has let go. A server that hangs it looks for much longer.
  */
-const LOOK = Object.freeze({ first: 4000, limit: Infinity });
+const LOOK = Object.freeze({ first: 8000, most: 8000, limit: Infinity });
 
 /** When it will have got further, if nobody sleeps. @param {number} from milliseconds */
 export const due = (from) => from + STEP;
@@ -20,6 +20,7 @@ export const stays = (journey) => ["in", "away"].includes(journey.at);
 
 export const ask = ({ place, connectionId }) => ({ type: "ask", place, connectionId });
 export const token = ({ place, connectionId }) => ({ type: "token", place, connectionId });
+export const lookNow = ({ place, connectionId }) => ({ type: "look", place, connectionId });
 export const tellLeft = ({ place, connectionId }) => ({ type: "tellLeft", place, connectionId });
 
 /** The same journey, to where the service has put its connection. */
@@ -47,8 +48,19 @@ export function recover(journey, { now, cause = journey.cause, short = journey.s
  */
 export function look(journey, { random }, error = null) {
   const ms = nextDelay({ attempt: 0, elapsed: 0, retryAfter: error?.retryAfter }, LOOK, random);
-  return [{ ...journey, at: "away", next: "token" }, { type: "wait", ms }];
+  return [{ ...journey, at: "away", next: "look" }, { type: "wait", ms }];
 }
+
+/** No answer to that says anything about LiveKit's own tries: those go on. */
+export function lookAgain(journey, error, chance) {
+  if (journey.at !== "away" || error.code === "UNAUTHORIZED") return [journey];
+  if (error.code === "VOICE_CONNECTION_NOT_FOUND") return [journey, ask(journey)]; // where, then?
+  if (error.code === "UNKNOWN_VOICE_REGION") return look(anywhere(journey), chance);
+  return error.passes ? look(journey, chance, error) : [journey];
+}
+
+/** The region is only a preference, and going on matters more. */
+export const anywhere = (journey) => ({ ...journey, place: { ...journey.place, region: null } });
 
 export function pause(journey, next, error, now, { random, patience }) {
   const limit = journey.at === "joining" ? { limit: JOIN_LIMIT } : {};
