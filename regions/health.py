@@ -25,7 +25,7 @@ log = logging.getLogger(__name__)
 WEBHOOK_WRITES = timedelta(seconds=10)  # at most one write in this time, however many come
 ERROR_LENGTH = 200
 APART = timedelta(seconds=2)  # two failures in a row; sooner, it is the same one seen twice
-# No round takes so long: a probe written further ahead is of a clock that was set back since.
+# A probe written further ahead of now is of a clock that was set back since.
 AHEAD = timedelta(minutes=1)
 
 # (server_ids, now): these servers went down, after the second failure in a row. Called after the
@@ -83,12 +83,13 @@ def usable(*, now: datetime) -> QuerySet[Server]:
 def _failed(server_id: int, result: ProbeResult, begun_at: datetime, now: datetime) -> bool:
     """Whether this was the failure that made the server down."""
     news = {"probed_at": now, "probe_ms": None, "last_error": (result.error or "")[:ERROR_LENGTH]}
-    rows = _not_probed_since(server_id, begun_at)
+    rows = _not_probed_since(server_id, begun_at, now)
     is_apart = Q(probed_at__lte=begun_at - APART) | Q(probed_at__gt=begun_at)
     second = rows.filter(is_apart, down_since=None, failures__gte=1)
     if second.update(failures=F("failures") + 1, down_since=now, **news):
         return True
-    rows.update(failures=F("failures") + 1, **news)
+    # What is seen too soon after the first failure is that one again, and dates nothing anew.
+    rows.exclude(down_since=None, failures__gte=1).update(failures=F("failures") + 1, **news)
     return False
 
 
@@ -107,7 +108,7 @@ def _answered(server_id: int, result: ProbeResult, begun_at: datetime, now: date
         "suspect_until": Case(still_suspect, default=Value(None)),
         "last_error": Case(When(failing_since=None, then=Value("")), default=F("last_error")),
     }
-    rows = _not_probed_since(server_id, begun_at)
+    rows = _not_probed_since(server_id, begun_at, now)
     if rows.filter(down_since=None).update(**news):
         return False
     return rows.filter(down_since__isnull=False).update(down_since=None, **news) == 1
@@ -143,7 +144,7 @@ def webhook_seen(server_id: int, *, now: datetime) -> None:
             """
             UPDATE regions_server SET webhook_at = %(now)s WHERE id = (
                 SELECT id FROM regions_server WHERE id = %(server)s
-                AND (webhook_at IS NULL OR webhook_at <= %(stale)s)
+                AND (webhook_at IS NULL OR webhook_at <= %(stale)s OR webhook_at > %(now)s)
                 FOR NO KEY UPDATE SKIP LOCKED)
             """,
             {"now": now, "server": server_id, "stale": now - WEBHOOK_WRITES},
@@ -174,8 +175,8 @@ def _suspicion() -> timedelta:
     return timedelta(seconds=3 * settings.VOICE_PROBE_INTERVAL)
 
 
-def _not_probed_since(server_id: int, begun_at: datetime) -> QuerySet[Server]:
-    is_new = Q(probed_at=None) | Q(probed_at__lte=begun_at) | Q(probed_at__gt=begun_at + AHEAD)
+def _not_probed_since(server_id: int, begun_at: datetime, now: datetime) -> QuerySet[Server]:
+    is_new = Q(probed_at=None) | Q(probed_at__lte=begun_at) | Q(probed_at__gt=now + AHEAD)
     return Server.objects.filter(is_new, pk=server_id).order_by()
 
 

@@ -1,6 +1,7 @@
 """What operators do by hand: see what differs, settle it, and hear whether it went through."""
 
 import json
+from collections.abc import Callable
 from io import StringIO
 from typing import Any
 
@@ -119,7 +120,9 @@ def test_only_the_server_named(west: FakeLiveKit, east: FakeLiveKit):
     assert "no server us-east/nobody" in error
 
 
-def test_a_probe_says_who_answers(west: FakeLiveKit, fake_livekit: Any):
+def test_a_probe_says_who_answers(
+    west: FakeLiveKit, fake_livekit: Any, later: Callable[[float], None]
+):
     assert run("regions_probe").startswith("us-west/us-west-1: up in ")
     dead = fake_livekit()
     scene.server(dead, "us-east", is_active=False, is_draining=True)
@@ -128,6 +131,7 @@ def test_a_probe_says_who_answers(west: FakeLiveKit, fake_livekit: Any):
     said = run("regions_probe")
     assert "us-east/us-east-1 (inactive, draining): up: LiveKit cannot be reached" in said
     Server.objects.update(is_active=True)
+    later(3)
     said, error = failed("regions_probe", "--json")
     assert error == "Did not answer: us-east/us-east-1."
     assert [(s["server"], s["state"]) for s in json.loads(said)] == [

@@ -80,6 +80,7 @@ def test_who_left_the_lost_server_is_in_on_another_whose_clock_is_behind(
     west.die()
     east.rooms.behind_ms = HOUR
     beat.probe()
+    beat.later(3)
     beat.probe()
     person = east.join(renewed(bob, VOICE)["token"])
 
@@ -95,6 +96,7 @@ def test_who_left_the_lost_server_is_not_in_when_the_room_is_back_there(
         lives.accept()
         dies.die()
         beat.probe()
+        beat.later(3)
         beat.probe()
         assert alice.token(region=region)["endpoint"] == lives.url
     bob.token(connection_id=connection_id)

@@ -106,6 +106,29 @@ def test_one_failure_that_two_beats_see_at_the_same_moment_is_one(west: Server) 
     assert word(west) == "down"
 
 
+@pytest.mark.parametrize(
+    ("rounds", "took"),
+    [
+        ([n + d for n in range(0, 30, 1) for d in (0, 0.9)], 0.01),
+        ([n + d for n in range(0, 60, 5) for d in (0, 1.5, 3, 4.5)], 0.01),
+        (range(0, 60, 2), 1.9),
+    ],
+    ids=["every second", "two beats", "a server that hangs"],
+)
+def test_who_is_asked_often_is_down_soon(west: Server, rounds: list[float], took: float) -> None:
+    """Who sees the same failure again does not put the second one off."""
+    found = [at for at in rounds if probe(west, DOWN, at, took=took).down]
+    assert len(found) == 1
+    assert found[0] <= 4
+
+
+def test_a_round_that_a_frozen_process_finishes_late_is_old_news(west: Server) -> None:
+    probe(west, DOWN, 90)
+    probe(west, DOWN, 100)
+    probe(west, UP, 20, took=82)
+    assert word(west, 103) == "down"
+
+
 def test_a_probe_that_a_clock_of_ours_dated_ahead_stops_no_other(west: Server) -> None:
     probe(west, UP, 3600)
     health.suspect(west.pk, now=after(3600))
