@@ -20,6 +20,7 @@ from voice.models import DueRoom
 log = logging.getLogger(__name__)
 
 AT_ONCE = 2  # rooms of one server that are settled at the same time
+FEW = 10  # rooms that are marked at the same time and are no crowd
 SPARE = timedelta(seconds=4)  # for what a settle does besides waiting for LiveKit
 _CLAIMS = 0x636C616D  # "clam"; an arbitrary number that nobody else locks with a server's
 
@@ -41,24 +42,28 @@ def longest() -> timedelta:
     return 2 * (lease() + timedelta(seconds=intervals + settings.VOICE_GHOST_GRACE))
 
 
-def mark(*rooms: tuple[int, str]) -> None:
-    """These (server id, room name) pairs are due, and settled soon after commit.
+def mark(*rooms: tuple[int, str], is_crowd: bool = False) -> None:
+    """These (server id, room name) pairs are due, and settled soon after commit. A crowd, here more
+    than a FEW, lets those go before that were asked for by themselves.
 
     Call it last in the transaction that made it necessary. Sorted, so that no two markers wait
     for each other; the new mark keeps a settle that is under way from forgetting this one.
     """
-    now = timezone.now()
-    for server_id, room in sorted(set(rooms)):
+    now, pairs = timezone.now(), sorted(set(rooms))
+    urgent_since = None if is_crowd or len(pairs) > FEW else now
+    for server_id, room in pairs:
         with connection.cursor() as cursor:
             cursor.execute(
                 """
-                INSERT INTO voice_dueroom (server_id, room, due_at, mark, attempts, since)
-                VALUES (%s, %s, %s, %s, 0, now())
+                INSERT INTO voice_dueroom
+                    (server_id, room, due_at, urgent_since, mark, attempts, since)
+                VALUES (%s, %s, %s, %s, %s, 0, now())
                 ON CONFLICT (server_id, room) DO UPDATE
                 SET due_at = least(voice_dueroom.due_at, excluded.due_at),
-                    marked_at = excluded.marked_at, mark = excluded.mark, attempts = 0
+                    urgent_since = coalesce(voice_dueroom.urgent_since, excluded.urgent_since),
+                    mark = excluded.mark, attempts = 0
                 """,
-                [server_id, room, now, uuid.uuid4()],
+                [server_id, room, now, urgent_since, uuid.uuid4()],
             )
         queue.after_commit("voice.tasks.settle", server_id, room)
 
@@ -176,8 +181,8 @@ def done(due: DueRoom) -> bool:
 
 
 def again(due: DueRoom, *, at: datetime, failed: bool = False) -> bool:
-    """Look once more at `at`; a failure counts. False when it was marked again meanwhile: then it
-    is due sooner.
+    """Look once more at `at`; a failure counts, and is as urgent as before. False when it was
+    marked again meanwhile: then it is due sooner.
 
     Whoever settled the room meanwhile cannot have seen what this worker sent: a row that they
     deleted comes back, and one that they hold is not theirs to delete.
@@ -186,11 +191,13 @@ def again(due: DueRoom, *, at: datetime, failed: bool = False) -> bool:
         cursor.execute(
             """
             INSERT INTO voice_dueroom AS d
-                (server_id, room, due_at, marked_at, mark, attempts, since)
-            VALUES (%(server)s, %(room)s, %(at)s, %(marked_at)s, %(new)s, %(attempts)s, %(since)s)
+                (server_id, room, due_at, urgent_since, mark, attempts, since)
+            VALUES (%(server)s, %(room)s, %(at)s, %(urgent)s, %(new)s, %(attempts)s, %(since)s)
             ON CONFLICT (server_id, room) DO UPDATE SET
                 due_at = CASE WHEN d.mark = %(mark)s THEN excluded.due_at
                     ELSE least(d.due_at, excluded.due_at) END,
+                urgent_since = CASE WHEN d.mark = %(mark)s THEN excluded.urgent_since
+                    ELSE d.urgent_since END,
                 attempts = CASE WHEN d.mark = %(mark)s THEN excluded.attempts
                     ELSE d.attempts END,
                 leased_until = CASE WHEN d.leased_until = %(lease)s THEN NULL
@@ -206,7 +213,7 @@ def again(due: DueRoom, *, at: datetime, failed: bool = False) -> bool:
                 "new": uuid.uuid4(),
                 "attempts": due.attempts + 1 if failed else 0,
                 "since": due.since,
-                "marked_at": due.marked_at,
+                "urgent": due.urgent_since if failed else None,
                 "lease": due.leased_until,
             },
         )

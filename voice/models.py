@@ -4,7 +4,6 @@ import uuid
 
 from django.db import models
 from django.db.models import F, Q
-from django.db.models.functions import Now
 
 from fluxer.directory.models import Channel, User
 from regions.models import Server
@@ -153,7 +152,7 @@ class DueRoom(models.Model):
     server = models.ForeignKey(Server, on_delete=models.PROTECT, related_name="due_rooms")
     room = models.CharField(max_length=256)
     due_at = models.DateTimeField()
-    marked_at = models.DateTimeField(db_default=Now(), help_text="When it was last asked for.")
+    urgent_since = models.DateTimeField(null=True, help_text="Null: one of many, or a second look.")
     mark = models.UUIDField(default=uuid.uuid4)
     leased_until = models.DateTimeField(null=True, help_text="A worker is at it.")
     attempts = models.PositiveIntegerField(default=0)

@@ -53,8 +53,9 @@ def _drained(rows: list[RightsChange], held: set[int]) -> int:
         about[row.scope, row.subject_id, row.guild_id].append(row.pk)
     where = reduce(or_, (_concerned(*subject) for subject in about))
     channels = VoiceState.objects.filter(where).order_by().values_list("channel_id", flat=True)
-    for channel_id in sorted(set(channels) - held):
-        if not _recomputed(channel_id, where):
+    rooms = sorted(set(channels) - held)
+    for channel_id in rooms:
+        if not _recomputed(channel_id, where, is_crowd=len(rooms) > due.FEW):
             held.add(channel_id)
     done = [pk for subject, pks in about.items() if not _touches(subject, held) for pk in pks]
     RightsChange.objects.filter(pk__in=done).delete()
@@ -65,9 +66,9 @@ def _touches(subject: Subject, held: set[int]) -> bool:
     return bool(held) and VoiceState.objects.filter(_concerned(*subject), channel__in=held).exists()
 
 
-def _recomputed(channel_id: int, where: Q) -> bool:
+def _recomputed(channel_id: int, where: Q, *, is_crowd: bool) -> bool:
     try:
-        recompute_channel(channel_id, where)
+        recompute_channel(channel_id, where, is_crowd=is_crowd)
     except OperationalError as error:
         log.warning("rights in channel=%s stay to be recomputed: %s", channel_id, error)
         return False
@@ -87,11 +88,11 @@ def _concerned(scope: str, subject_id: int, guild_id: int | None) -> Q:
 
 
 @transaction.atomic
-def recompute_channel(channel_id: int, where: Q) -> None:
-    """Recompute those of one channel's connections that are concerned."""
+def recompute_channel(channel_id: int, where: Q, *, is_crowd: bool = False) -> None:
+    """Recompute those of one channel's connections that are concerned; one channel of a crowd."""
     for channel in lock_channels([channel_id]):
         states = VoiceState.objects.filter(where, channel=channel)
-        due.mark(*recompute(channel, states))
+        due.mark(*recompute(channel, states), is_crowd=is_crowd)
 
 
 def recompute(channel: Channel, states: Iterable[VoiceState]) -> endings.Rooms:

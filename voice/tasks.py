@@ -17,7 +17,7 @@ from voice.states import endings
 log = logging.getLogger(__name__)
 
 MORE = 50  # rooms that one task settles besides its own
-PATIENCE = 3  # of them that others have, or that were put off because the server hangs
+PATIENCE = 3  # of them in a row that others were faster to take
 
 
 @shared_task
@@ -25,19 +25,21 @@ def settle(server_id: int, room: str) -> None:
     """Make LiveKit agree about one room, if it is due; then about others of that server, whose
     own tasks found no place free and gave up.
 
-    In turn the one that was asked for last and the one that has waited longest: a kick does not
-    wait behind a hundred rooms of a role edit, and none of those waits for ever.
+    In turn the most urgent one and the one that has waited longest: a kick does not wait behind a
+    hundred rooms of a role edit, and none of those waits for ever.
     """
     if not settle_room(server_id=server_id, room=room):
         return
     missed: list[str] = []
     for turn in range(MORE):
-        now, is_newest = timezone.now(), turn % 2 == 0
-        rooms = waiting.due(now=now, server_id=server_id, newest=is_newest, but=missed)
+        now, is_urgent = timezone.now(), turn % 2 == 0
+        rooms = waiting.due(now=now, server_id=server_id, urgent=is_urgent, but=missed)
         other = rooms.first()
         if other is None or len(missed) > PATIENCE:
             return
-        if not settle_room(server_id=server_id, room=other[1]):
+        if settle_room(server_id=server_id, room=other[1]):
+            missed.clear()
+        else:
             missed.append(other[1])
 
 

@@ -3,13 +3,14 @@
 from collections.abc import Collection, Iterable
 from datetime import datetime
 
-from django.db.models import Q, QuerySet, Window
+from django.db.models import F, Q, QuerySet, Window
 from django.db.models.functions import RowNumber
 
-from voice.due import idle, longest
+from voice.due import AT_ONCE, idle, longest
 from voice.models import DueRoom
 
-_OLDEST, _NEWEST = ("marked_at", "pk"), ("-marked_at", "-pk")
+_LONGEST = ("due_at", "pk")
+_URGENT = (F("urgent_since").asc(nulls_last=True), *_LONGEST)
 
 
 def _waiting(now: datetime) -> "QuerySet[DueRoom]":
@@ -25,29 +26,29 @@ def due(
     *,
     now: datetime,
     server_id: int | None = None,
-    newest: bool = False,
+    urgent: bool = False,
     but: Collection[str] = (),
 ) -> "QuerySet[DueRoom, tuple[int, str]]":
     """The rooms that are due now, of one server or of all, without those named in `but`: who has
-    waited longest first; or, with `newest`, who was asked for last."""
+    waited longest first; or, with `urgent`, those before the others that were asked for by
+    themselves."""
     rooms = _waiting(now).exclude(room__in=but)
     if server_id is not None:
         rooms = rooms.filter(server=server_id)
-    order = _NEWEST if newest else _OLDEST
-    return rooms.order_by(*order).values_list("server_id", "room")
+    return rooms.order_by(*(_URGENT if urgent else _LONGEST)).values_list("server_id", "room")
 
 
 def first(*, now: datetime) -> Iterable[tuple[int, str]]:
-    """Of each server the room asked for last and the one that has waited longest, as many as may
-    be settled at the same time: whoever has settled one of them goes on with the others, and a
-    server with many holds nobody else up."""
+    """Of each server the most urgent room, and of those that have waited longest as many as may be
+    settled at the same time: whoever has settled one of them goes on with the others, and a server
+    with many holds nobody else up."""
     return (
         _waiting(now)
         .annotate(
-            newest=Window(RowNumber(), partition_by="server_id", order_by=_NEWEST),
-            oldest=Window(RowNumber(), partition_by="server_id", order_by=_OLDEST),
+            urgent=Window(RowNumber(), partition_by="server_id", order_by=_URGENT),
+            turn=Window(RowNumber(), partition_by="server_id", order_by=_LONGEST),
         )
-        .filter(Q(newest=1) | Q(oldest=1))
-        .order_by("newest", "marked_at")
+        .filter(Q(urgent=1) | Q(turn__lte=AT_ONCE))
+        .order_by("urgent", "turn", "due_at")
         .values_list("server_id", "room")
     )
