@@ -63,7 +63,8 @@ def receive(
         counters.webhooks.labels("unknown", "unreadable").inc()
         raise WebhookNotReadable from None
     now = timezone.now()
-    if server.webhook_at is None or server.webhook_at <= now - health.WEBHOOK_WRITES:
+    is_fresh = server.webhook_at and now - health.WEBHOOK_WRITES < server.webhook_at <= now
+    if not is_fresh:
         health.webhook_seen(server.pk, now=now)
     # An event is named by who signed it, but not by us: no endless labels.
     with counters.webhook(event.event if event.event in _KNOWN else "other"):

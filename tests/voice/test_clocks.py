@@ -154,6 +154,22 @@ def test_what_our_own_clock_dated_ahead_holds_up_neither_settles_nor_sweeps(
     assert not stranger.inside
 
 
+def test_who_was_noted_as_missing_ahead_is_gone_in_time_and_webhooks_are_heard(
+    west: FakeLiveKit, first: FakeParticipant, later: Callable[[float], None]
+):
+    first.vanish()
+    ahead = timezone.now() + timedelta(hours=1)
+    VoiceState.objects.update(missing_since=ahead)
+    Server.objects.update(webhook_at=ahead)
+    for _ in range(2):
+        later(11)
+        settle()
+    assert not VoiceState.objects.exists()
+
+    west.webhooks.send(west.webhook("room_started"))
+    assert Server.objects.filter(webhook_at__lte=timezone.now()).exists()
+
+
 def test_a_room_that_our_own_clock_saw_ahead_is_not_warm(west: FakeLiveKit, alice: Caller):
     alice.token()
     RoomPin.objects.update(made_at=timezone.now() + timedelta(hours=1))

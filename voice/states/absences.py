@@ -41,10 +41,11 @@ def age(absent: Mapping[str, str], *, room: RoomName, listed_at: datetime) -> da
         found = VoiceState.objects.filter(pk__in=absent, channel_id=room.channel_id)
         # Only the visit that the listing could have shown: a later one has another sid.
         same = [state for state in found if state.participant_sid == absent[state.pk]]
-        since = {state.pk: state.missing_since or listed_at for state in same}
-        gone = [s for s in same if s.missing_since and since[s.pk] + grace <= listed_at]
+        # One that lies ahead is of a clock that was set back since, or of a later listing.
+        since = {s.pk: min(s.missing_since or listed_at, listed_at) for s in same}
+        gone = [state for state in same if since[state.pk] + grace <= listed_at]
         end(gone, room=str(room), reason=EndReason.LOST, now=timezone.now(), returns=True)
-        fresh = [state.pk for state in same if state.missing_since is None]
+        fresh = [state.pk for state in same if state.missing_since != since[state.pk]]
         if fresh:
             VoiceState.objects.filter(pk__in=fresh).update(missing_since=listed_at)
     waiting = since.keys() - {state.pk for state in gone}
