@@ -55,9 +55,10 @@ def of_redis(name: str, url: str) -> str:
     """Where Redis is."""
     try:
         redis.ConnectionPool.from_url(url).make_connection()  # which does not connect yet
-    except (ValueError, TypeError):
+    except (ValueError, TypeError, redis.RedisError):
         looks = "redis://:password@host:6379/0"
-        raise ImproperlyConfigured(f"{name} must look like {looks}; {_ESCAPE}.") from None
+        told = f"{name} must look like {looks}, with options that redis-py knows; {_ESCAPE}."
+        raise ImproperlyConfigured(told) from None
     return url
 
 
@@ -66,7 +67,7 @@ def broker(name: str, url: str) -> str:
     try:
         # Celery would take a word for the name of a machine with RabbitMQ.
         is_known = "://" in url and kombu.Connection(url).transport is not None
-    except (ValueError, TypeError, KeyError, ImportError):
+    except (ValueError, TypeError, KeyError, ImportError, NameError):
         is_known = False
     if not is_known:
         looks = "redis://:password@host:6379/0"
