@@ -53,8 +53,7 @@ for name, pk, latitude, longitude, loads in (
         server = Server.objects.create(
             region=region, slug=slug, endpoint=url, api_key=key, api_secret=secret,
             soft_connection_limit=500, webhook_at=now, probed_at=now, probe_ms=3, **gone)
-        # Nobody of them is in LiveKit: the sweep would soon have them out.
-        Sweep.objects.create(server=server, leased_until=now + timedelta(hours=1), swept_at=now)
+        Sweep.objects.create(server=server, leased_until=now, swept_at=now)
         for seat in range(load):
             number += 1
             if seat % 6 == 0:
@@ -86,7 +85,8 @@ def chromium() -> Iterator[Browser]:
 def empty(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Product]:
     """The product with staff, and nothing else: root, vera who may look, petra who is no staff."""
     with ExitStack() as stack:
-        product = Product(tmp_path_factory.mktemp("empty"), stack)
+        # Nobody of the busy house is in LiveKit: a sweep would soon have them out.
+        product = Product(tmp_path_factory.mktemp("empty"), stack, VOICE_SWEEP_INTERVAL=3600)
         product.start()
         product.manage("shell", "--command", PERMISSIONS.format(password=PASSWORD))
         yield product

@@ -25,7 +25,7 @@ POLITE = ((signal.SIGTERM, 5.0),)
 class Product:
     """Running, at `url`. Nothing of it is in the tests' process."""
 
-    def __init__(self, directory: Path, stack: ExitStack) -> None:
+    def __init__(self, directory: Path, stack: ExitStack, **settings: object) -> None:
         self.port = free_port()
         self.url = f"http://{HOST}:{self.port}"
         self._directory = directory
@@ -37,6 +37,7 @@ class Product:
             "PYTHONPATH": str(PROJECT),
             "DATABASE_URL": f"{server}/{self._database(server)}",
             "REDIS_URL": self._redis(),
+            **{name: str(value) for name, value in settings.items()},
         }
 
     def start(self) -> None:
