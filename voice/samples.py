@@ -38,7 +38,7 @@ def stranger_removed(*, identity: str, now: datetime) -> bool:
     known = parse_identity(identity)
     if known and any(
         model.objects.filter(pk=known.connection_id).exists()
-        for model in (EndedConnection, VoiceState)  # most have ended
+        for model in (VoiceState, EndedConnection)  # in the order in which one becomes the other
     ):
         return False
     with connection.cursor() as cursor:

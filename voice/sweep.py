@@ -142,9 +142,9 @@ def _rooms(server: Server) -> Sequence[Room]:
     every removal there until the next sweep."""
     try:
         return livekit.list_rooms(server.livekit)
-    except LiveKitNotAsked:
-        raise
     except LiveKitUnavailable as error:
+        if isinstance(error, LiveKitNotAsked) or server.failing_since is not None:
+            raise
         log.warning("%s is asked for its rooms once more: %s", server, error)
         return livekit.list_rooms(server.livekit)
 
