@@ -79,7 +79,8 @@ def get(ports: Ports, path: str) -> int:
 def left_of(processes: list[psutil.Process]) -> list[str]:
     # A web process that is told to stop while it still starts is killed after 22 s.
     _, alive = psutil.wait_procs(processes, timeout=40)
-    return [str(process) for process in alive if process.status() != psutil.STATUS_ZOMBIE]
+    left = [process for process in alive if process.status() != psutil.STATUS_ZOMBIE]
+    return [f"{process.cmdline()} has {process.num_threads()} threads" for process in left]
 
 
 def listened_on(processes: list[psutil.Process]) -> set[str]:
