@@ -10,4 +10,4 @@ app = Celery("fluxer")
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks()
 
-from fluxer import errands  # noqa: E402, F401 (its signals; it needs no app)
+from fluxer import errands, farewell  # noqa: E402, F401 (their signals; they need no app)

@@ -3,6 +3,8 @@
 Intervals are shortened; `make soak` has them at their full length.
 """
 
+import os
+import signal
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack
@@ -152,6 +154,22 @@ def test_a_worker_killed_in_the_middle_of_a_region_change_of_50(
     soon(lambda: not DueRoom.objects.exists())
     assert newcomer.inside
     assert EndedConnection.objects.filter(reason="region_changed").count() == 50
+
+
+def test_a_worker_that_is_told_to_stop_waits_no_longer_than_it_may(
+    product: Product, west: FakeLiveKit
+):
+    """Whoever would kill it may be gone."""
+    west.webhooks.off()
+    product.environment |= {"LIVEKIT_TIMEOUT": "120", "STOP_SECONDS": "2"}
+    worker = product.worker()
+    due.mark((Server.objects.get().pk, "dm_1"))
+    west.fault("hang", method=API)
+    product.beat()
+    soon(lambda: west.calls)
+    os.kill(worker.pid, signal.SIGTERM)
+
+    assert soon(lambda: not worker.runs(), seconds=60) < 30
 
 
 def test_web_killed_after_the_commit_leaves_the_rest_to_beat(product: Product, west: FakeLiveKit):
