@@ -10,8 +10,9 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser, Error, Page, sync_playwright
 
 FLAGS = (
     "--headless=new",
@@ -46,6 +47,18 @@ def chromium() -> Iterator[Browser]:
         browser = playwright.chromium.launch(executable_path=executable, args=list(FLAGS))
         yield browser
         browser.close()
+
+
+def picture(page: Page, **how: Any) -> None:
+    """Take a picture of the page. On a busy machine Chromium may say that it cannot: once more,
+    then, and only then."""
+    for is_last in (False, False, True):
+        try:
+            page.screenshot(**how)
+            return
+        except Error as error:
+            if is_last or "Unable to capture screenshot" not in str(error):
+                raise
 
 
 def install() -> str:

@@ -210,13 +210,13 @@ def test_the_dashboard_in_the_light_in_the_dark_and_on_a_phone(
     empty.manage("shell", "--command", BUSY.format(media=known))
     light = sign_in("vera")
     expect(light.get_by_label("Frankfurt: strained")).to_be_visible()
-    light.screenshot(path=directory / "dashboard.png")
+    browsers.picture(light, path=directory / "dashboard.png")
     dark = sign_in("vera", color_scheme="dark")
-    dark.screenshot(path=directory / "dashboard-dark.png")
+    browsers.picture(dark, path=directory / "dashboard-dark.png")
     background = "getComputedStyle(document.body).backgroundColor"
     assert light.evaluate(background) != dark.evaluate(background)
     phone = sign_in("vera", viewport={"width": 390, "height": 844}, has_touch=True)
-    phone.screenshot(path=directory / "dashboard-phone.png", full_page=True)
+    browsers.picture(phone, path=directory / "dashboard-phone.png", full_page=True)
     assert phone.evaluate("document.documentElement.scrollWidth") <= 390
     reached = []
     for _ in range(40):

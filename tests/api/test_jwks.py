@@ -145,16 +145,16 @@ def test_a_source_that_hangs_holds_up_only_who_needs_it(
     keys = jwks.KeySet(provider.url)
     assert keys.find("r1") is not None
     monkeypatch.setattr(jwks, "PAUSE", 0.0)
-    monkeypatch.setattr(jwks, "DEADLINE", 0.5)
+    monkeypatch.setattr(jwks, "DEADLINE", 2.0)
     provider.delay = 5.0
     stranger = threading.Thread(target=keys.find, args=("unknown",))
     began = time.monotonic()
     stranger.start()
     time.sleep(0.05)
     assert keys.find("r1") is not None
-    assert time.monotonic() - began < 0.3
+    assert time.monotonic() - began < 1
     stranger.join()
-    assert 0.4 < time.monotonic() - began < 1.5
+    assert 1.9 < time.monotonic() - began < 4
 
 
 def test_without_any_key_it_says_try_again(

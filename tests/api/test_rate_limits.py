@@ -145,20 +145,19 @@ def test_a_redis_that_hangs_costs_one_request_a_moment(
         assert as_alice.get(HERE).status_code == 200
         return time.perf_counter() - began
 
-    assert seconds() < 0.5
-    assert sum(seconds() for _ in range(5)) < 0.25
+    assert seconds() < 1
+    assert sum(seconds() for _ in range(20)) < 2  # each for itself would take three
 
 
 def test_a_redis_that_came_back_counts_again(
-    as_alice: Client, settings: Settings, store: redis.Redis, monkeypatch: pytest.MonkeyPatch
+    as_alice: Client, settings: Settings, store: redis.Redis
 ) -> None:
     limit(settings, 1)
-    monkeypatch.setattr(throttling, "FORGET", 0.1)
     here: Any = throttling._redis(configured.REDIS_URL)
     here._client.connection_pool.disconnect()
-    here._away_until = time.monotonic() + 0.1
+    here._away_until = time.monotonic() + 60
     assert [as_alice.get(HERE).status_code for _ in range(2)] == [200] * 2
-    time.sleep(0.12)
+    here._away_until = time.monotonic()
     assert [as_alice.get(HERE).status_code for _ in range(2)] == [200, 429]
 
 

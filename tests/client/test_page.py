@@ -4,6 +4,7 @@ from pathlib import Path
 
 from playwright.sync_api import expect
 
+from tests import browser as browsers
 from tests.client.conftest import Open
 from tests.client.window import SCHEMES
 
@@ -24,7 +25,7 @@ def test_it_is_accessible(window: Open, tmp_path: Path) -> None:
     assert alice.violations() == []
     for scheme in SCHEMES:
         alice.page.emulate_media(color_scheme=scheme)
-        alice.page.screenshot(path=tmp_path / f"{scheme}.png")
+        browsers.picture(alice.page, path=tmp_path / f"{scheme}.png")
     alice.moderate("Bob")
     assert alice.violations() == []
     print(f"pictures in {tmp_path}")
@@ -35,14 +36,14 @@ def test_it_works_on_a_phone(window: Open, tmp_path: Path) -> None:
     alice.page.goto(alice.url)
     width = "document.documentElement.scrollWidth"
     assert alice.ask(width) <= 360
-    alice.page.screenshot(path=tmp_path / "phone-welcome.png")
+    browsers.picture(alice.page, path=tmp_path / "phone-welcome.png")
     alice.sign_in("Alice").join("Lounge")
     bob = window("Bob").join("Lounge")
     bob.press("Camera")
     alice.tile("Bob").scroll_into_view_if_needed()  # what is not looked at is not sent
     alice.sees(bob)
     assert alice.ask(width) <= 360
-    alice.page.screenshot(path=tmp_path / "phone.png")
+    browsers.picture(alice.page, path=tmp_path / "phone.png")
     assert alice.violations() == []
     for name in ("Mute", "Deafen", "Camera", "Screen", "Leave"):
         box = alice.control(name).bounding_box()

@@ -6,6 +6,7 @@ from typing import Any
 
 from playwright.sync_api import CDPSession, expect
 
+from tests import browser as browsers
 from tests.client.conftest import Open
 from tests.client.window import Window
 
@@ -60,7 +61,7 @@ def test_the_camera_gives_way_and_comes_back(window: Open, tmp_path: Path) -> No
     # Another region may be better.
     expect(alice.notice()).to_contain_text("Your connection stays weak.", timeout=20_000)
     expect(alice.notice().get_by_role("button", name="Try EU Central")).to_be_visible()
-    alice.page.screenshot(path=tmp_path / "poor.png")
+    browsers.picture(alice.page, path=tmp_path / "poor.png")
 
     throttle(session)
     for rung in ("slow", "low", "medium", "full"):

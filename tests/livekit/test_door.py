@@ -143,7 +143,7 @@ def test_a_server_that_is_not_there_is_unavailable_at_once(
     livekit.refuse()
     began = time.monotonic()
     assert not failure(server).timed_out
-    assert time.monotonic() - began < 0.5
+    assert time.monotonic() - began < 2
     livekit.accept()
     assert door.list_rooms(server) == []
 
@@ -160,7 +160,7 @@ def test_a_server_that_hangs_is_given_up_in_time(
     began = time.monotonic()
     with livekit.fault("hang"):
         assert failure(server, timeout=0.2).timed_out
-    assert time.monotonic() - began < 0.6
+    assert time.monotonic() - began < 2
 
 
 def test_a_server_that_hangs_holds_up_no_other(
@@ -169,13 +169,13 @@ def test_a_server_that_hangs_holds_up_no_other(
     other = fake_livekit()
     elsewhere = door.LiveKitServer(other.api_url, other.key, other.secret)
     with livekit.fault("hang"):
-        calls = [door.list_rooms.later(server, timeout=1) for _ in range(200)]
+        calls = [door.list_rooms.later(server, timeout=3) for _ in range(200)]
         waiting = threading.Thread(target=door.together, args=(calls,), kwargs={"limit": 200})
         waiting.start()
         time.sleep(0.1)
         began = time.monotonic()
         assert door.list_rooms(elsewhere) == []
-        assert time.monotonic() - began < 0.5
+        assert time.monotonic() - began < 2
         waiting.join()
 
 
@@ -254,8 +254,8 @@ def test_probes_run_all_at_once(fake_livekit: Callable[..., FakeLiveKit]) -> Non
     for fake in fakes[:4]:
         fake.fault("hang", method=HEALTH)
     began = time.monotonic()
-    results = door.probe_all([fake.api_url for fake in fakes], timeout=0.3)
-    assert time.monotonic() - began < 0.8
+    results = door.probe_all([fake.api_url for fake in fakes], timeout=1)
+    assert time.monotonic() - began < 2.5
     assert [results[fake.api_url].ok for fake in fakes] == [False] * 4 + [True]
 
 
