@@ -154,6 +154,19 @@ def test_what_our_own_clock_dated_ahead_holds_up_neither_settles_nor_sweeps(
     assert not stranger.inside
 
 
+def test_a_room_that_was_due_or_taken_ahead_is_taken_now(
+    west: FakeLiveKit, later: Callable[[float], None]
+):
+    server_id, true = Server.objects.get().pk, timezone.now()
+    later(3600)
+    due.mark((server_id, "dm_1"), (server_id, "dm_2"))
+    assert due.claim(server_id=server_id, room="dm_2", now=timezone.now())
+    later((true - timezone.now()).total_seconds())
+
+    for room in ("dm_1", "dm_2"):
+        assert due.claim(server_id=server_id, room=room, now=timezone.now()), room
+
+
 def test_who_was_noted_as_missing_ahead_is_gone_in_time_and_webhooks_are_heard(
     west: FakeLiveKit, first: FakeParticipant, later: Callable[[float], None]
 ):
